@@ -1,0 +1,237 @@
+"""Which clocks run after a move. Pure: the rules, the ticket and the instants go in, clocks come out.
+
+Instants are aware UTC in whole seconds. `starts` is when the new state took effect for counting, `now` when it
+became known: an alarm never fires before somebody knew of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from aftersales.durations import Duration
+from aftersales.policies.vocabulary import APPLICATION, House, Limit, Policy, Rule, agreed, until
+from aftersales.ticket import Clock, Ticket
+from aftersales.work_calendar import WorkCalendar
+from aftersales.workflows.context import Context
+from aftersales.workflows.vocabulary import (
+    ADDS,
+    ENDS,
+    PAUSES,
+    RESUMES,
+    RUNS_ON,
+    STARTS_IF_TIME_IS_LEFT,
+    STAY,
+    ClockEffect,
+    State,
+    Until,
+    Workflow,
+)
+
+#: rule of a clock that no rule of the book has set
+PLATFORM_DEADLINE = "platform_deadline"
+
+
+@dataclass(frozen=True)
+class Running:
+    """The clocks after a move, those kept for later, and why there are none if there are none."""
+
+    clocks: tuple[Clock, ...] = ()
+    paused: tuple[Clock, ...] = ()
+    #: the book has a rule for the state, but no version of it was in force (decision 2)
+    policy_missing: bool = False
+    no_clock_reason: str | None = None
+
+
+def after_move(
+    context: Context,
+    state: State,
+    effect: ClockEffect | Until,
+    *,
+    policy: Policy,
+    starts: datetime,
+    now: datetime,
+    calendar: WorkCalendar,
+) -> Running:
+    """What runs once the ticket is in `state`. `context.ticket` already carries the new state and fields."""
+    before = context.ticket
+    if effect is RUNS_ON:
+        return _with_reason(Running(before.clocks, before.paused), before.no_clock_reason or "no_limit")
+    if effect is ENDS:
+        return Running(no_clock_reason="ended")
+    if effect is RESUMES:
+        return _with_reason(Running(tuple(resume(before.paused, starts, now))), "no_limit")
+    if isinstance(effect, Until):
+        return _until(context, state, context.facts.get(effect.fact.name), policy=policy, now=now)
+    fresh = start(context, state, policy=policy, starts=starts, now=now, calendar=calendar)
+    if effect is ADDS:
+        return replace(fresh, clocks=(*before.clocks, *fresh.clocks), paused=before.paused)
+    if effect is PAUSES:
+        return replace(fresh, paused=tuple(pause(before.clocks, starts)))
+    if effect is STARTS_IF_TIME_IS_LEFT:
+        in_time = tuple(clock for clock in fresh.clocks if clock.due_at >= now)
+        return _with_reason(replace(fresh, clocks=in_time), fresh.no_clock_reason or "ran_out")
+    return fresh
+
+
+def start(
+    context: Context, state: State, *, policy: Policy, starts: datetime, now: datetime, calendar: WorkCalendar
+) -> Running:
+    """The clocks that the policy's rules set for the state, each under the version in force when it starts."""
+    clocks: list[Clock] = []
+    missing, reason = False, "no_rule"
+    for rule in policy.rules_for(state):
+        if rule.when is not None and not rule.when.test(context):
+            continue
+        found = limit_for(rule, policy, context.ticket, starts)
+        if found is None:
+            missing = missing or rule.sets_clocks
+            continue
+        limit, counted_from = found
+        clock = None if limit.off else _clock(rule, limit, context.ticket, counted_from, now, calendar)
+        if clock is not None:
+            clocks.append(clock)
+        else:
+            reason = "off" if limit.off else "no_limit"
+    missing = missing and not clocks
+    return _with_reason(Running(tuple(clocks), policy_missing=missing), "policy_missing" if missing else reason)
+
+
+def limit_for(rule: Rule, policy: Policy, ticket: Ticket, starts: datetime) -> tuple[Limit, datetime] | None:
+    """The line of the rule in force at the instant its clock starts, with that instant; None: no version yet."""
+    for limit in reversed(rule.history):
+        counted_from = _counted_from(limit, ticket, starts)
+        if limit.document.begins <= policy.version_instant(ticket, counted_from):
+            return limit, counted_from
+    return None
+
+
+def _counted_from(limit: Limit, ticket: Ticket, starts: datetime) -> datetime:
+    if limit.counted_from is None:
+        return starts
+    if limit.counted_from is APPLICATION:
+        return ticket.applied_at
+    recorded: datetime | None = ticket.fields.get(limit.counted_from.name)
+    return starts if recorded is None else recorded
+
+
+def _clock(
+    rule: Rule, limit: Limit, ticket: Ticket, counted_from: datetime, now: datetime, calendar: WorkCalendar
+) -> Clock | None:
+    if limit.within is None or limit.then is None:
+        return None
+    provisional = False
+    if isinstance(limit.within, until):
+        due_at = ticket.fields.get(limit.within.fact.name)
+        if due_at is None:
+            return None
+    else:
+        counted = length_of(limit.within, ticket).after(counted_from, calendar)
+        due_at, provisional = counted.due_at, counted.provisional
+    return Clock(rule.id, limit.document.label, limit.then.name, counted_from, due_at, now, provisional=provisional)
+
+
+def length_of(within: Duration | agreed, ticket: Ticket) -> Duration:
+    if isinstance(within, agreed):
+        days = ticket.fields.get(within.fact.name)
+        return within.or_else if days is None else Duration(days, "days")
+    return within
+
+
+def pause(clocks: Iterable[Clock], at: datetime) -> Iterable[Clock]:
+    """Each with the seconds it had left."""
+    for clock in clocks:
+        left = int((clock.due_at - at).total_seconds())
+        yield replace(clock, left_seconds=max(0, left))
+
+
+def resume(paused: Iterable[Clock], at: datetime, now: datetime) -> Iterable[Clock]:
+    for clock in paused:
+        due_at = at + timedelta(seconds=clock.left_seconds or 0)
+        yield replace(clock, due_at=due_at, set_at=now, left_seconds=None)
+
+
+def _until(context: Context, state: State, due_at: datetime | None, *, policy: Policy, now: datetime) -> Running:
+    """The clock ends at an agreed instant, in place of the running one; without an instant, none runs."""
+    if due_at is None:
+        return Running(no_clock_reason="no_new_limit")
+    ticket = context.ticket
+    # from another state, its clocks are not this one's
+    clocks = ticket.clocks if context.move.to is STAY else ()
+    return Running(_replaced(clocks, ticket, state, policy, due_at, "agreement", now), ticket.paused)
+
+
+def with_platform_deadline(ticket: Ticket, state: State, policy: Policy, due_at: datetime, now: datetime) -> Running:
+    """Decision 11: the platform's deadline replaces the computed one (the earliest, if two run)."""
+    clocks = _replaced(ticket.clocks, ticket, state, policy, due_at, "platform", now)
+    return Running(clocks, ticket.paused)
+
+
+def _replaced(
+    clocks: tuple[Clock, ...],
+    ticket: Ticket,
+    state: State,
+    policy: Policy,
+    due_at: datetime,
+    basis: str,
+    now: datetime,
+) -> tuple[Clock, ...]:
+    first = min(clocks, key=lambda clock: clock.due_at, default=None)
+    if first is None:
+        return (_unruled_clock(state, policy, due_at, basis, now),)
+    changed = replace(
+        first,
+        due_at=due_at,
+        set_at=now,
+        basis=basis,
+        provisional=False,
+        computed_due_at=first.computed_due_at or first.due_at,
+    )
+    return tuple(changed if clock is first else clock for clock in clocks)
+
+
+def _unruled_clock(state: State, policy: Policy, due_at: datetime, basis: str, now: datetime) -> Clock:
+    """No clock ran: the state's own timeout, under the rule that the book has for it, if any."""
+    for rule in policy.rules_for(state):
+        limit = rule.at(now)
+        if limit is not None and limit.then is not None:
+            return Clock(rule.id, limit.document.label, limit.then.name, now, due_at, now, basis)
+    timeout = state.workflow.timeouts_from(state)[0]
+    return Clock(PLATFORM_DEADLINE, "", timeout.name, now, due_at, now, basis)
+
+
+def _with_reason(running: Running, reason: str) -> Running:
+    return replace(running, no_clock_reason=None if running.clocks else reason)
+
+
+# ── when the scheduler must look ──
+
+
+def next_alarm(ticket: Ticket, workflow: type[Workflow], house: House, after: datetime) -> datetime | None:
+    """The earliest of: a due time, a reminder before it, the shop's own target. Reminders and targets
+    at or before `after` are over; a due time never is."""
+    alarms = [clock.alarm_at for clock in ticket.clocks]
+    moment = next_reminder(ticket, workflow, house, after)
+    if moment is not None:
+        alarms.append(moment)
+    return min(alarms, default=None)
+
+
+def next_reminder(ticket: Ticket, workflow: type[Workflow], house: House, after: datetime) -> datetime | None:
+    moments = [moment for moment, _ in reminders(ticket, workflow, house)]
+    return min((moment for moment in moments if moment > after), default=None)
+
+
+def reminders(ticket: Ticket, workflow: type[Workflow], house: House) -> list[tuple[datetime, str]]:
+    """Every reminder of the state as it stands: (moment, "reminder" or the target's id)."""
+    found: list[tuple[datetime, str]] = []
+    clock = ticket.clock
+    if clock is not None:
+        for before in house.reminders:
+            found.append((clock.due_at - timedelta(seconds=before.seconds or 0), "reminder"))
+        return found
+    target = house.target_for(workflow.state(ticket.state))
+    if target is not None:
+        found.append((ticket.entered_at + timedelta(seconds=target.within.seconds or 0), target.id))
+    return found

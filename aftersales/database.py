@@ -1,0 +1,377 @@
+"""Engines, transactions, the schema: how the product reaches its database, SQLite or PostgreSQL.
+
+    with writing(engine) as connection: ...    one transaction that may write; it commits at the end
+    with reading(engine) as connection: ...    one consistent, read-only view
+
+SQLite: WAL, synchronous=FULL (what was answered survives a power cut: trap D8), and BEGIN IMMEDIATE before anything
+that may write, because a transaction that begins by reading cannot wait for the lock later (D1) and one that does not
+begin at all loses updates without an error (D2). Any transaction takes the write lock unless it says that it reads.
+
+Errors carry no parameters, no passwords and nothing of a row: those hold what buyers told us.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, event, inspect, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+from aftersales.models import TRIGGERS, metadata
+from aftersales.rows import from_json, to_json
+
+#: a writer waits this long for the write lock (SQLite) or for a row (PostgreSQL)
+PATIENCE_SECONDS = 10
+_RETRY_SECONDS = 0.001
+#: pages in the log before SQLite moves them into the file: at the default of 1,000 a sweep takes twice as long
+_CHECKPOINT_PAGES = 20_000
+_CACHE_KIB = 16_384
+#: STRICT tables came with 3.37, IS DISTINCT FROM with 3.39
+_OLDEST_SQLITE = (3, 39)
+_READS = "aftersales_reads"
+_MIGRATES = "aftersales_migrates"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class DatabaseBusy(Exception):
+    """Somebody else held the lock for too long. Nothing was written; the same again may succeed."""
+
+
+class Violation(Exception):
+    """The database refused a row. `constraint` names the invariant; nothing of the row is told."""
+
+    def __init__(self, constraint: str, message: str) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+
+
+# ── Engines ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def create_engine(url: str | URL, **options: Any) -> Engine:
+    """An engine for `sqlite:///path`, `sqlite://` (in memory, for one process) or `postgresql://...`.
+
+    `options` go to SQLAlchemy. ValueError, without the password, for any other URL.
+    """
+    parsed = _parsed(url)
+    kind = parsed.get_backend_name()
+    made = _sqlite(parsed, options) if kind == "sqlite" else _postgres(parsed, options)
+    event.listen(made, "handle_error", _name_the_constraint)
+    return made
+
+
+def shown(url: str | URL) -> str:
+    """The URL as it may be printed and logged: without passwords, wherever they stand in it."""
+    parsed = _parsed(url)
+    hidden = {key: "***" if "password" in key else value for key, value in parsed.query.items()}
+    return parsed.set(query=hidden).render_as_string(hide_password=True)
+
+
+def _parsed(url: str | URL) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("数据库地址看不懂，请写成 sqlite:///文件路径 或 postgresql://用户@主机/库名") from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ValueError(
+            f"不支持 {parsed.get_backend_name()} 数据库，请用 sqlite:///文件路径 或 postgresql://用户@主机/库名"
+        )
+    return parsed
+
+
+def _options(options: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    always = {"hide_parameters": True, "json_serializer": to_json, "json_deserializer": from_json}
+    return always | defaults | options
+
+
+def in_memory(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite" and engine.url.database in (None, "", ":memory:")
+
+
+def _sqlite(url: URL, options: dict[str, Any]) -> Engine:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise RuntimeError(f"SQLite {sqlite3.sqlite_version} 太旧，需要 3.39 或更新的版本")
+    if url.database in (None, "", ":memory:"):
+        # One connection, which is the database; threads take turns at it.
+        size = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": PATIENCE_SECONDS}
+    else:
+        size = {"pool_size": 10, "max_overflow": 40, "pool_timeout": PATIENCE_SECONDS}
+    arguments = {"check_same_thread": False, "isolation_level": None, "timeout": PATIENCE_SECONDS}
+    engine = sqlalchemy.create_engine(url, **_options(options, connect_args=arguments, **size))
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # no BEGIN but ours
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "recursive_triggers = ON",  # or INSERT OR REPLACE would delete past the append-only triggers
+        f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+        f"cache_size = -{_CACHE_KIB}",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    options = connection.get_execution_options()
+    if options.get(_MIGRATES):
+        driver.execute("PRAGMA foreign_keys = OFF")  # tables are copied and dropped; the keys are checked at the end
+    if options.get(_READS):
+        driver.execute("PRAGMA query_only = ON")
+        driver.execute("BEGIN")
+    else:
+        driver.execute("PRAGMA query_only = OFF")
+        _take_write_lock(driver)
+
+
+def _take_write_lock(driver: sqlite3.Connection) -> None:
+    """BEGIN IMMEDIATE, asked for every millisecond: SQLite's own waiting sleeps up to 100 ms and starves."""
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        for _ in range(round(PATIENCE_SECONDS / _RETRY_SECONDS)):  # counted: under test the clock may stand still
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not _sqlite_is_busy(error):
+                    raise
+                time.sleep(_RETRY_SECONDS)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {PATIENCE_SECONDS * 1000}")
+    raise DatabaseBusy(_BUSY)
+
+
+def _postgres(url: URL, options: dict[str, Any]) -> Engine:
+    session = (
+        "-c TimeZone=UTC -c statement_timeout=30s"
+        f" -c lock_timeout={PATIENCE_SECONDS}s -c idle_in_transaction_session_timeout=60s"
+    )
+    arguments = {
+        "connect_timeout": 5,
+        "options": f"{url.query.get('options', '')} {session}".strip(),
+        # a connection cut without a word is noticed after 10 + 3 x 5 s
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        "application_name": url.query.get("application_name", "aftersales"),
+    }
+    size = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10, "pool_timeout": PATIENCE_SECONDS}
+    # `postgresql://` means psycopg 3, the only driver known here
+    return sqlalchemy.create_engine(
+        url.set(drivername="postgresql+psycopg"), **_options(options, connect_args=arguments, **size)
+    )
+
+
+# ── Transactions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction: committed at the end of the block, rolled back whole if it raises.
+
+    DatabaseBusy after 10 s without the lock; Violation if the database refuses a row.
+    """
+    with _told(), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One consistent view of the database, in which nothing can be written."""
+    if engine.dialect.name == "sqlite":
+        options: dict[str, Any] = {_READS: True}
+    else:
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with _told(), engine.connect() as connection:
+        connection.execution_options(**options)
+        with connection.begin():
+            yield connection
+
+
+_BUSY = "数据库正忙：别的操作占用太久，什么也没有写入，请稍后再试"
+#: lock not available, deadlock, cannot serialise, cancelled by a timeout
+_BUSY_STATES = {"55P03", "40P01", "40001", "57014"}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Says `busy` for every way of being busy, and drops the driver's error behind a Violation: it quotes the row."""
+    try:
+        yield
+    except PoolTimeout:
+        raise DatabaseBusy(_BUSY) from None
+    except OperationalError as error:
+        if _sqlite_is_busy(error.orig) or getattr(error.orig, "sqlstate", None) in _BUSY_STATES:
+            raise DatabaseBusy(_BUSY) from None
+        raise
+    except Violation as violation:
+        raise violation from None
+
+
+def _sqlite_is_busy(error: BaseException | None) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _name_the_constraint(context: ExceptionContext) -> None:
+    """Raise Violation in place of an IntegrityError or DataError."""
+    if isinstance(context.sqlalchemy_exception, (IntegrityError, DataError)):
+        raise violation(context.original_exception)
+
+
+def violation(error: BaseException) -> Violation:
+    """The Violation that an integrity or data error of either driver stands for."""
+    told = getattr(error, "diag", None)
+    if told is None or told.message_primary is None:
+        return Violation(_sqlite_constraint(str(error)), str(error))
+    column = f"{told.table_name}.{told.column_name}" if told.column_name else told.sqlstate
+    return Violation(told.constraint_name or column, told.message_primary)
+
+
+def _sqlite_constraint(message: str) -> str:
+    """SQLite names a CHECK or a trigger, but of a UNIQUE it tells the columns only."""
+    unique = re.fullmatch(r"UNIQUE constraint failed: (.*)", message)
+    if unique is None:
+        return message.rpartition(" failed: ")[2].rpartition(" column ")[2]
+    return _unique_names().get(unique[1], unique[1])
+
+
+@cache
+def _unique_names() -> dict[str, str]:
+    names: dict[str, str] = {}
+    for table in metadata.tables.values():
+        keys: list[Any] = [index for index in table.indexes if index.unique]
+        keys += [key for key in table.constraints if isinstance(key, sqlalchemy.UniqueConstraint)]
+        for key in [*keys, table.primary_key]:
+            names[", ".join(f"{table.name}.{column.name}" for column in key.columns)] = str(key.name)
+    return names
+
+
+def checkpoint(engine: Engine) -> bool:
+    """SQLite: move the write-ahead log into the file and empty it; False if a reader was in the way.
+
+    For quiet moments. It does not wait: waiting for a reader would keep every writer waiting too.
+    """
+    if engine.dialect.name != "sqlite" or in_memory(engine):
+        return True
+    raw = engine.raw_connection()
+    try:
+        driver = raw.dbapi_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute("PRAGMA busy_timeout = 0")
+        (blocked, _, _) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        driver.execute(f"PRAGMA busy_timeout = {PATIENCE_SECONDS * 1000}")
+        return not blocked
+    finally:
+        raw.close()
+
+
+# ── Schema ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def create_all(engine: Engine) -> None:
+    """The whole schema in an empty database, without migrations: for databases in memory."""
+    with writing(engine) as connection:
+        metadata.create_all(connection, checkfirst=False)
+
+
+def migrate(url: str | URL) -> None:
+    """Bring the schema to the newest version. All or nothing, also when killed; harmless when there is nothing to do.
+
+    Two processes that start together take turns.
+    """
+    engine = create_engine(url)
+    if in_memory(engine):
+        raise ValueError("内存数据库没有历史，请用 create_all")
+    try:
+        with writing(engine.execution_options(**{_MIGRATES: True})) as connection:
+            upgrade(_config(connection), "head")
+    finally:
+        engine.dispose()
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The schema found in a database against the one this program was written for."""
+
+    found: str | None
+    wanted: str
+    differences: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.found == self.wanted and not self.differences
+
+
+def check_schema(url: str | URL) -> Schema:
+    """Is the database at the newest version, its tables, constraints and triggers as in models.py? Changes nothing."""
+    engine = create_engine(url)
+    try:
+        with reading(engine) as connection:
+            return schema_of(connection)
+    finally:
+        engine.dispose()
+
+
+def schema_of(connection: Connection) -> Schema:
+    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    assert wanted is not None
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    found = context.get_current_revision()
+    if found != wanted:
+        return Schema(found, wanted)
+    differences = [str(difference) for difference in compare_metadata(context, metadata)]
+    return Schema(found, wanted, (*differences, *_missing_checks(connection), *_missing_triggers(connection)))
+
+
+def _missing_checks(connection: Connection) -> list[str]:
+    """What alembic does not compare: CHECK constraints, by name."""
+    inspector = inspect(connection)
+    missing = []
+    for table in metadata.tables.values():
+        wanted = {str(key.name) for key in table.constraints if isinstance(key, sqlalchemy.CheckConstraint)}
+        found = {check["name"] for check in inspector.get_check_constraints(table.name)}
+        missing += [f"missing: constraint {name}" for name in sorted(wanted - found)]
+    return missing
+
+
+def _missing_triggers(connection: Connection) -> list[str]:
+    kind = connection.dialect.name
+    of_kind = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'",
+    }
+    found = {name for (name,) in connection.exec_driver_sql(of_kind[kind])}
+    return [f"missing: trigger {name}" for name in TRIGGERS[kind] if name not in found]

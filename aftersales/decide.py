@@ -1,0 +1,492 @@
+"""PURE: (ticket, move, facts, at, rules) -> Change, or Refused. No database, no clock.
+
+The checks come in this order (fields.md): does the row leave this state at all (illegal_transition), may this
+actor (forbidden_actor), is everything filled in (missing_field), is it well formed (invalid_field), is it the
+clock's own (not_yet_due), and then the guards in the order of the table. A refusal changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from aftersales import clocks, machine
+from aftersales.catalog import Catalog
+from aftersales.errors import Refused
+from aftersales.fill_in import filled_in, with_defaults
+from aftersales.policies.vocabulary import Policy
+from aftersales.ticket import NOWHERE, Change, Clock, Entry, Event, Payment, Ticket
+from aftersales.work_calendar import WorkCalendar
+from aftersales.workflows import facts as f
+from aftersales.workflows.context import NOTHING_KNOWN, Context, Draft, Known
+from aftersales.workflows.guards import NOTHING
+from aftersales.workflows.links import LINKS
+from aftersales.workflows.plain import (
+    ADD_EVIDENCE,
+    ASSIGN,
+    PLAIN_ACTIONS,
+    RECORD_CONTACT,
+    SET_PLATFORM_DEADLINE,
+    PlainAction,
+)
+from aftersales.workflows.vocabulary import (
+    ENDS,
+    STARTS,
+    Actor,
+    Branch,
+    Escalation,
+    Import,
+    Move,
+    Opening,
+    Step,
+    Timeout,
+    Workflow,
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Everything that deciding goes by."""
+
+    catalog: Catalog
+    calendar: WorkCalendar
+    #: an automatic step fired at most this long after its due time starts the next clock at its due time;
+    #: later than that, people get their full time from when they were told (decision 8)
+    catch_up_grace: timedelta = timedelta(minutes=15)
+
+    def workflow(self, ticket: Ticket) -> type[Workflow]:
+        return self.catalog.workflows[ticket.workflow]
+
+    def policy(self, ticket: Ticket) -> Policy:
+        return self.catalog.policies[ticket.policy]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Somebody's wish to do something to a ticket, as the door hands it in. `at`: aware UTC, whole seconds."""
+
+    trigger: str
+    actor: str
+    at: datetime
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    #: evidence kinds given along; dropped with a refusal
+    evidence: Sequence[str] = ()
+    actor_name: str = ""
+
+
+# ── one step of a person, a feed or a platform ──
+
+
+def take(
+    ticket: Ticket, attempt: Attempt, rules: Rules, *, history: Sequence[Entry] = (), known: Known = NOTHING_KNOWN
+) -> Change:
+    """The change that this step makes. Refused with a code of FORMAT.md otherwise."""
+    move = _legal_move(ticket, attempt, rules)
+    given = _allowed_and_filled(move, attempt)
+    if isinstance(move, Timeout):
+        raise Refused("not_yet_due", f"「{move.label}」由系统在到期时执行，现在还没到期，不能手动办理")
+    first = ticket.version + 1
+    shown = [_evidence_event(ticket, attempt, kind, seq) for seq, kind in enumerate(attempt.evidence, first)]
+    context = _context(ticket, move, attempt, given, rules, [*history, *map(_as_entry, shown)], known)
+    _guarded(context)
+    return _moved(context, rules, before_it=shown, actor_name=attempt.actor_name)
+
+
+def allowed(ticket: Ticket, actor: str, at: datetime, rules: Rules) -> list[Step]:
+    """The steps this actor may take now, judged by what needs neither forms nor evidence (fields.md)."""
+    workflow = rules.workflow(ticket)
+    attempt = Attempt("", actor, at)
+    return [
+        step
+        for step in workflow.steps_from(workflow.state(ticket.state))
+        if actor in step.by and _seems_open(_context(ticket, step, attempt, {}, rules, (), NOTHING_KNOWN))
+    ]
+
+
+def _seems_open(context: Context) -> bool:
+    move = context.move
+    guards = [guard for guard in move.needs if guard.reads == NOTHING]
+    return all(guard.test(context) for guard in (*move.only, *guards)) and _leads_somewhere(context)
+
+
+def _leads_somewhere(context: Context) -> bool:
+    if not any(branch.came_from for branch in context.move.branches):
+        return True
+    left = context.ticket.left_state
+    return any(not b.came_from or (b.to and b.to.name == left) for b in context.move.branches)
+
+
+def _legal_move(ticket: Ticket, attempt: Attempt, rules: Rules) -> Move:
+    """Check 1: does the row leave this state, for this kind, mode, issue and policy."""
+    workflow = rules.workflow(ticket)
+    move, state = workflow.move(attempt.trigger), workflow.state(ticket.state)
+    if move is None or isinstance(move, Opening):
+        label = attempt.trigger if move is None else move.label
+        raise Refused("illegal_transition", f"{workflow.label}工单没有「{label}」这一步，请按页面上的按钮办理")
+    context = _context(ticket, move, attempt, {}, rules, (), NOTHING_KNOWN)
+    if state not in move.sources or not all(one.test(context) for one in move.only) or not _leads_somewhere(context):
+        raise machine.illegal(move, ticket.state)
+    return move
+
+
+def _allowed_and_filled(form: Move | PlainAction, attempt: Attempt) -> dict[str, Any]:
+    """Checks 2 to 4."""
+    if attempt.actor not in form.by:
+        able = "、".join(actor.label for actor in form.by)
+        who = Actor(attempt.actor).label if attempt.actor in set(Actor) else attempt.actor
+        raise Refused("forbidden_actor", f"「{form.label}」只能由{able}办理，{who}不能代办")
+    given = filled_in(form, attempt.facts, attempt.at)
+    known_kinds = dict(f.evidence_kind.choices)
+    for kind in attempt.evidence:
+        if kind not in known_kinds:
+            raise Refused("invalid_field", f"没有「{kind}」这种凭证，请从列表里选")
+    return given
+
+
+def _guarded(context: Context) -> None:
+    """Check 6."""
+    for guard in context.move.needs:
+        if not guard.test(context):
+            raise Refused(guard.code, guard.sentence(context))
+
+
+def _context(
+    ticket: Ticket,
+    move: Move,
+    attempt: Attempt,
+    given: Mapping[str, Any],
+    rules: Rules,
+    history: Sequence[Entry],
+    known: Known,
+) -> Context:
+    at = given.get("occurred_at") or attempt.at
+    return Context(
+        ticket, move, given, attempt.actor, at, attempt.at, rules.policy(ticket), history, known, _draft(ticket)
+    )
+
+
+def _draft(ticket: Ticket) -> Draft:
+    return Draft(dict(ticket.fields), list(ticket.flags))
+
+
+# ── the move itself ──
+
+
+def _moved(
+    context: Context,
+    rules: Rules,
+    *,
+    before_it: Sequence[Event] = (),
+    actor_name: str = "",
+    starts: datetime | None = None,
+    fired: Clock | None = None,
+) -> Change:
+    """Fire the machine, apply the effects, set the clocks, write the event."""
+    ticket, move = context.ticket, context.move
+    state, branch = machine.fire(context)
+    context.to = state
+    for effect in (*move.effects, *_entering(context, state)):
+        effect(context)
+    seq = ticket.version + len(before_it) + 1
+    after = _in_new_state(context, state, seq)
+    after = _with_clocks(after, context, branch, rules, starts or context.at, fired)
+    event = _move_event(context, after, seq, actor_name, fired)
+    return Change(
+        before=ticket if ticket.state != NOWHERE else None,
+        after=after,
+        events=(*before_it, event),
+        payments=tuple(_last_of_each_purpose(context.draft.payments)),
+        waybills=tuple(context.draft.waybills),
+        opens=LINKS.opened_by(context, after),
+    )
+
+
+def _entering(context: Context, state: str) -> Sequence[Any]:
+    if state == context.ticket.state:
+        return ()
+    return context.move.workflow.state(state).entering
+
+
+def _in_new_state(context: Context, name: str, seq: int) -> Ticket:
+    """The ticket after the move, before its clocks are known."""
+    ticket, move, draft = context.ticket, context.move, context.draft
+    state = move.workflow.state(name)
+    changes: dict[str, Any] = dict(draft.changes)
+    if name != ticket.state:
+        changes |= {"entered_at": context.at, "entered_seq": seq, "left_state": _left(ticket)}
+        if state.goods is not None:
+            changes["goods"] = state.goods.value
+        draft.lower_flag("policy_missing")
+    if isinstance(move, Escalation):
+        changes["overdue_in"] = name
+    if _starts_anew(move):
+        changes |= {"applied_at": context.at, "applied_seq": seq, "entered_seq": seq, "entered_at": context.at}
+    if state.final:
+        changes |= {"closed_at": context.now, "open_key": None}
+    return replace(
+        ticket,
+        **changes,
+        state=name,
+        version=seq,
+        moved_seq=seq,
+        fields=draft.fields,
+        flags=tuple(draft.flags),
+        recorded_at=context.now,
+    )
+
+
+def _left(ticket: Ticket) -> str | None:
+    return None if ticket.state == NOWHERE else ticket.state
+
+
+def _starts_anew(move: Move) -> bool:
+    return move.starts_anew or isinstance(move, Opening)
+
+
+def _with_clocks(
+    after: Ticket, context: Context, branch: Branch, rules: Rules, starts: datetime, fired: Clock | None
+) -> Ticket:
+    workflow, now = context.move.workflow, context.now
+    state = workflow.state(after.state)
+    if state.final:
+        return replace(after, clocks=(), paused=(), alarm_at=None, no_clock_reason=None)
+    effect = branch.clock or context.move.clock
+    view = replace_context(context, after)
+    running = clocks.after_move(
+        view, state, effect, policy=rules.policy(after), starts=starts, now=now, calendar=rules.calendar
+    )
+    if fired is not None and effect is ENDS:
+        running = replace(running, no_clock_reason="ran_out")
+    return _armed(after, running, workflow, rules, now, fresh=effect is STARTS)
+
+
+def replace_context(context: Context, ticket: Ticket) -> Context:
+    """The same attempt, looking at the ticket as it will be."""
+    return Context(
+        ticket, context.move, context.facts, context.actor, context.at, context.now, context.policy,
+        context.history, context.known, context.draft, context.to,
+    )  # fmt: skip
+
+
+def _armed(
+    after: Ticket, running: clocks.Running, workflow: type[Workflow], rules: Rules, now: datetime, *, fresh: bool
+) -> Ticket:
+    flags = after.flags
+    missing = running.policy_missing or (running.no_clock_reason and "policy_missing" in flags)
+    if running.policy_missing and "policy_missing" not in flags:
+        flags = (*flags, "policy_missing")
+    after = replace(
+        after,
+        clocks=running.clocks,
+        paused=running.paused,
+        flags=flags,
+        no_clock_reason="policy_missing" if missing else running.no_clock_reason,
+        overdue_in=None if fresh and after.overdue_in == after.state else after.overdue_in,
+    )
+    return replace(after, alarm_at=clocks.next_alarm(after, workflow, rules.catalog.house, now))
+
+
+def _move_event(context: Context, after: Ticket, seq: int, actor_name: str, fired: Clock | None) -> Event:
+    return Event(
+        seq=seq,
+        kind="move",
+        trigger=context.move.name,
+        actor=context.actor,
+        actor_name=actor_name,
+        from_state=context.ticket.state,
+        to_state=after.state,
+        at=context.at,
+        recorded_at=context.now,
+        facts=context.facts,
+        due_at=None if fired is None else fired.due_at,
+        rule=None if fired is None else fired.rule,
+        rule_version=None if fired is None else fired.version,
+        clocks=after.clocks,
+    )
+
+
+def _last_of_each_purpose(payments: Sequence[Payment]) -> Sequence[Payment]:
+    return list({payment.purpose: payment for payment in payments}.values())
+
+
+# ── opening ──
+
+
+@dataclass(frozen=True)
+class NewTicket:
+    """How a ticket is opened: its place in the shop and the workflow's own fields among `facts`."""
+
+    workflow: str
+    policy: str
+    trigger: str
+    actor: str
+    at: datetime
+    facts: Mapping[str, Any]
+    order_no: str
+    item_no: str = ""
+    buyer: str = ""
+    authority: str = "local"
+    actor_name: str = ""
+    platform_no: str | None = None
+    #: things to show beside the fields: item title, shop's own words
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_key(new: NewTicket) -> str:
+    """What may have one open ticket of a kind only: the parcel, the review, or the item of the order.
+
+    Vouchers of one order are refunded one by one, so the vouchers already refunded belong to the key.
+    """
+    if new.workflow == "lost_parcel":
+        return str(new.facts.get("waybill_no", ""))
+    if new.workflow == "bad_review":
+        return str(new.facts.get("review_id", ""))
+    voucher = f"#{new.facts.get('voucher_refunded') or 0}" if new.facts.get("kind") == "voucher" else ""
+    return f"{new.order_no}/{new.item_no}{voucher}"
+
+
+def open_ticket(
+    new: NewTicket, rules: Rules, *, ticket_id: int, number: str, shop_id: int, known: Known = NOTHING_KNOWN
+) -> Change:
+    """The first change of a ticket. Refused: nothing is opened."""
+    workflow = rules.catalog.workflows[new.workflow]
+    move = workflow.move(new.trigger)
+    if not isinstance(move, Opening):
+        raise Refused("illegal_transition", f"{workflow.label}工单不能用「{new.trigger}」开单")
+    attempt = Attempt(new.trigger, new.actor, new.at, new.facts, actor_name=new.actor_name)
+    given = with_defaults(move, _allowed_and_filled(move, attempt), new.at)
+    ticket = _blank(new, given, ticket_id=ticket_id, number=number, shop_id=shop_id)
+    context = _context(ticket, move, attempt, given, rules, (), known)
+    _guarded(context)
+    if isinstance(move, Import):
+        context.draft.fields.pop("state", None)
+    if rules.policy(ticket).awaits_version(move, context):
+        change = _moved(context, rules, actor_name=new.actor_name)
+        return replace(change, after=_asking_a_human(change.after))
+    return _moved(context, rules, actor_name=new.actor_name)
+
+
+def _asking_a_human(ticket: Ticket) -> Ticket:
+    """The rule that decides at once has no version yet: no clock, a person is asked (decision 2)."""
+    return replace(ticket, flags=(*ticket.flags, "policy_missing"), no_clock_reason="policy_missing")
+
+
+def _blank(new: NewTicket, given: Mapping[str, Any], *, ticket_id: int, number: str, shop_id: int) -> Ticket:
+    fields = {
+        name: value
+        for name, value in {**new.extra, **given}.items()
+        if value is not None and name not in ("paid_fen", "refunded_fen", "starts_at")
+    }
+    return Ticket(
+        id=ticket_id, shop_id=shop_id, number=number, workflow=new.workflow, policy=new.policy,
+        authority=new.authority, state=NOWHERE, version=0, opened_at=new.at, applied_at=new.at, entered_at=new.at,
+        applied_seq=0, entered_seq=0, moved_seq=0, paid_fen=given.get("paid_fen") or 0,
+        refunded_fen=given.get("refunded_fen") or 0, order_no=new.order_no, item_no=new.item_no, buyer=new.buyer,
+        fields=fields, open_key=open_key(new), platform_no=new.platform_no,
+    )  # fmt: skip
+
+
+# ── the clock ──
+
+
+def catch_up(ticket: Ticket, now: datetime, rules: Rules) -> Change | None:
+    """Every timeout whose time has come before `now`, each dated at its own due time; None if there is none.
+
+    An instant equal to the due time is still on time, so an alarm fires only once now > due.
+    """
+    first = ticket
+    events: list[Event] = []
+    payments: list[Payment] = []
+    while True:
+        clock = ticket.clock
+        if clock is None or clock.alarm_at >= now:
+            break
+        change = _run_out(ticket, clock, now, rules)
+        ticket = change.after
+        events += change.events
+        payments += change.payments
+    if not events:
+        return None
+    return Change(first, ticket, tuple(events), tuple(_last_of_each_purpose(payments)))
+
+
+def _run_out(ticket: Ticket, clock: Clock, now: datetime, rules: Rules) -> Change:
+    """The clock has run out: its timeout takes effect at the due time; what follows is counted from there
+    too, unless nobody could have been told in time (decision 8)."""
+    move = rules.workflow(ticket).move(clock.timeout)
+    if move is None:
+        raise LookupError(f"规则 {clock.rule} 的到期动作 {clock.timeout} 不在{ticket.workflow}流程里")
+    context = Context(ticket, move, {}, "system", clock.due_at, now, rules.policy(ticket), (), NOTHING_KNOWN, _draft(ticket))
+    late = now - clock.due_at > rules.catch_up_grace
+    return _moved(context, rules, starts=now if late else clock.due_at, fired=clock)
+
+
+def remind(ticket: Ticket, now: datetime, rules: Rules) -> Change:
+    """An alarm that is no due time: a reminder before one, or the shop's own target. Nothing moves."""
+    workflow, house = rules.workflow(ticket), rules.catalog.house
+    over = [(moment, what) for moment, what in clocks.reminders(ticket, workflow, house) if moment < now]
+    moment, what = max(over, default=(ticket.alarm_at or now, "reminder"))
+    kind = "reminder" if what == "reminder" else "target"
+    clock = ticket.clock
+    event = Event(
+        seq=ticket.version + 1, kind=kind, trigger=what, actor="system", actor_name="",
+        from_state=ticket.state, to_state=ticket.state, at=moment, recorded_at=now,
+        due_at=None if clock is None else clock.due_at, rule=None if clock is None else clock.rule,
+        rule_version=None if clock is None else clock.version, clocks=ticket.clocks,
+    )  # fmt: skip
+    # what was just told is not told again: only moments after it
+    after = replace(ticket, version=event.seq, alarm_at=clocks.next_alarm(ticket, workflow, house, now))
+    return Change(ticket, after, (event,))
+
+
+# ── plain actions: no transition ──
+
+
+def act(ticket: Ticket, attempt: Attempt, rules: Rules) -> Change:
+    """A plain action: it is written down, the ticket stays where it is."""
+    action, workflow = PLAIN_ACTIONS[attempt.trigger], rules.workflow(ticket)
+    if action is SET_PLATFORM_DEADLINE:
+        _may_have_a_clock(ticket, workflow)
+    given = _allowed_and_filled(action, attempt)
+    seq = ticket.version + 1
+    after = replace(ticket, version=seq, recorded_at=attempt.at)
+    if action is SET_PLATFORM_DEADLINE:
+        after = _with_platform_deadline(after, given["due_at"], seq, attempt.at, rules)
+    elif action is ASSIGN:
+        after = replace(after, owner=given["agent"])
+    elif action is RECORD_CONTACT:
+        after = replace(after, flags=tuple(flag for flag in after.flags if flag != "buyer_feedback_due"))
+    return Change(ticket, after, (_plain_event(action, attempt, given, after),))
+
+
+def _may_have_a_clock(ticket: Ticket, workflow: type[Workflow]) -> None:
+    state = workflow.state(ticket.state)
+    if not ticket.clocks and not workflow.timeouts_from(state):
+        raise Refused("illegal_transition", f"「{state.label}」没有到期会发生的事，不能设平台期限，请先同步平台的状态")
+
+
+def _with_platform_deadline(ticket: Ticket, due_at: datetime, seq: int, now: datetime, rules: Rules) -> Ticket:
+    workflow = rules.workflow(ticket)
+    state = workflow.state(ticket.state)
+    running = clocks.with_platform_deadline(ticket, state, rules.policy(ticket), due_at, now)
+    flags = tuple(flag for flag in ticket.flags if flag != "policy_missing")
+    return _armed(replace(ticket, moved_seq=seq, flags=flags), running, workflow, rules, now, fresh=True)
+
+
+def _plain_event(action: PlainAction, attempt: Attempt, given: Mapping[str, Any], after: Ticket) -> Event:
+    return Event(
+        seq=after.version, kind=action.kind, trigger=action.name, actor=attempt.actor,
+        actor_name=attempt.actor_name, from_state=after.state, to_state=after.state, at=attempt.at,
+        recorded_at=attempt.at, facts=given, clocks=after.clocks,
+    )  # fmt: skip
+
+
+def _evidence_event(ticket: Ticket, attempt: Attempt, kind: str, seq: int) -> Event:
+    given = {f.evidence_kind.name: kind}
+    return _plain_event(ADD_EVIDENCE, attempt, given, replace(ticket, version=seq))
+
+
+def _as_entry(event: Event) -> Entry:
+    return Entry(event.seq, event.kind, event.trigger, event.actor, event.at, event.facts)

@@ -1,0 +1,307 @@
+"""THE ONE DOOR. Everything that changes a ticket comes through here: load, decide, record, in one transaction.
+
+The web, the API, an import, a courier's feed and the scheduler are equals: they bring commands, one or a thousand.
+Before anybody acts on a ticket its clock catches up, so an outcome never depends on when the scheduler last ran.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from aftersales import decide, store
+from aftersales.clock import SHANGHAI, whole_second
+from aftersales.database import reading, writing
+from aftersales.decide import Attempt, NewTicket, Rules
+from aftersales.errors import Refused, UnknownTicket
+from aftersales.ticket import Change, Event, Opening, Ticket
+from aftersales.workflows.context import Known
+from aftersales.workflows.guards import KNOWN
+from aftersales.workflows.links import LINKS, Tells
+from aftersales.workflows.plain import PLAIN_ACTIONS
+
+log = logging.getLogger(__name__)
+
+#: a ticket that cannot be decided is looked at again after so long, doubled each time
+FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What somebody wants done to a ticket. `at`: aware UTC; `version`: the version its form was drawn from."""
+
+    ticket_id: int
+    trigger: str
+    actor: str
+    at: datetime
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Sequence[str] = ()
+    actor_name: str = ""
+    version: int | None = None
+    #: the same key a second time does nothing and answers as the first time
+    key: str | None = None
+
+    def fingerprint(self) -> str:
+        return _fingerprint([self.ticket_id, self.trigger, self.actor, dict(self.facts), list(self.evidence)])
+
+
+@dataclass
+class Swept:
+    """What one pass of the scheduler did."""
+
+    #: (ticket, event): every alarm that fired, with due_at and recorded_at
+    fired: list[tuple[Ticket, Event]] = field(default_factory=list)
+    set_aside: list[tuple[int, str]] = field(default_factory=list)
+    claimed: int = 0
+
+
+class Desk:
+    """The door to one database, under the rules that hold when it is asked."""
+
+    def __init__(self, engine: Engine, rules: Callable[[], Rules], told: Callable[[datetime], None] | None = None):
+        self.engine, self._rules = engine, rules
+        #: told of every alarm that was set, so that a sleeping scheduler wakes in time
+        self._told = told
+
+    # ── people, feeds, platforms ──
+
+    def open(self, new: NewTicket, *, shop: str, key: str | None = None) -> Ticket:
+        """Opens a ticket. Refused: none is opened."""
+        new = replace(new, at=whole_second(new.at))
+        fingerprint = _fingerprint([new.workflow, new.policy, new.trigger, new.order_no, dict(new.facts)])
+        with writing(self.engine) as connection:
+            shop_id = store.shop_id_of(connection, shop)
+            before = _answered(connection, shop_id, key, fingerprint)
+            if before is not None:
+                return before
+            ticket = self._open(connection, new, shop_id, key)
+            if key is not None:
+                store.remember(connection, shop_id, key, fingerprint, ticket.id, ticket.version, new.at)
+        self._wake(ticket)
+        return ticket
+
+    def do(self, command: Command) -> Ticket:
+        """Takes a step or a plain action. Refused: nothing has changed but what the clock had to do anyway."""
+        command = replace(command, at=whole_second(command.at))
+        refusal: Refused | None = None
+        with writing(self.engine) as connection:
+            ticket = _load(connection, command.ticket_id)
+            before = _answered(connection, ticket.shop_id, command.key, command.fingerprint())
+            if before is not None:
+                return before
+            ticket = self._caught_up(connection, ticket, command.at)
+            try:
+                change = self._decided(connection, ticket, command)
+            except Refused as refused:
+                refusal = refused
+            else:
+                self._record(connection, change, command.key)
+                if command.key is not None:
+                    store.remember(
+                        connection, ticket.shop_id, command.key, command.fingerprint(), ticket.id,
+                        change.after.version, command.at,
+                    )  # fmt: skip
+                ticket = change.after
+        self._wake(ticket)
+        if refusal is not None:
+            raise refusal
+        return ticket
+
+    def _decided(self, connection: Connection, ticket: Ticket, command: Command) -> Change:
+        _not_stale(ticket, command.version)
+        rules = self._rules()
+        attempt = Attempt(
+            command.trigger, command.actor, command.at, command.facts, command.evidence, command.actor_name
+        )
+        if command.trigger in PLAIN_ACTIONS:
+            return decide.act(ticket, attempt, rules)
+        history = store.history(connection, ticket.id)
+        known = _known(connection, ticket, command, rules)
+        return decide.take(ticket, attempt, rules, history=history, known=known)
+
+    def _caught_up(self, connection: Connection, ticket: Ticket, now: datetime) -> Ticket:
+        """The clock before the person: what was due before now happens first, dated when it was due."""
+        change = decide.catch_up(ticket, now, self._rules())
+        if change is None:
+            return ticket
+        self._record(connection, change, None)
+        return change.after
+
+    # ── one transaction's writing ──
+
+    def _open(self, connection: Connection, new: NewTicket, shop_id: int, key: str | None) -> Ticket:
+        rules = self._rules()
+        if new.workflow not in rules.catalog.workflows:
+            raise Refused("unknown_rule", f"没有「{new.workflow}」这种工单，可选：{'、'.join(rules.catalog.workflows)}")
+        if new.policy not in rules.catalog.policies:
+            raise Refused(
+                "unknown_rule", f"没有「{new.policy}」这个平台的规则，可选：{'、'.join(rules.catalog.policies)}"
+            )
+        open_key = decide.open_key(new)
+        duplicate = store.open_ticket_on(connection, shop_id, new.workflow, open_key)
+        number = None if duplicate is None else _load(connection, duplicate).number
+        [ticket_id] = store.next_ids(connection, 1)
+        code, day = rules.catalog.workflows[new.workflow].code, new.at.astimezone(SHANGHAI).date()
+        [ticket_number] = store.next_numbers(connection, shop_id, code, day, 1)
+        change = decide.open_ticket(
+            new, rules, ticket_id=ticket_id, number=ticket_number, shop_id=shop_id, known=Known(duplicate_open=number)
+        )
+        self._record(connection, change, key)
+        return change.after
+
+    def _record(self, connection: Connection, change: Change, key: str | None) -> None:
+        store.write(connection, [change], command_key=key)
+        self._follow(connection, change)
+
+    def _follow(self, connection: Connection, change: Change) -> None:
+        """What the change opens beside the ticket, and what it tells those already linked."""
+        for opening in change.opens:
+            linked = self._open(connection, _linked(change.after, opening), change.after.shop_id, None)
+            store.link(connection, linked.id, change.after.id, opening.relation, change.events[-1].recorded_at)
+        for event, told in _tellings(change, self._rules()):
+            self._tell(connection, change.after, told, event)
+
+    def _tell(self, connection: Connection, ticket: Ticket, told: Tells, event: Event) -> None:
+        """The linked ticket takes the step if it still can; if it has gone another way, that stands."""
+        for relation, other in store.linked(connection, ticket.id):
+            if relation != told.over or other.workflow != told.step.workflow.key or other.closed_at is not None:
+                continue
+            other = self._caught_up(connection, _load(connection, other.id), event.recorded_at)
+            attempt = Attempt(told.step.name, "system", event.recorded_at)
+            try:
+                change = decide.take(other, attempt, self._rules(), history=store.history(connection, other.id))
+            except Refused:
+                continue
+            self._record(connection, change, None)
+
+    def _wake(self, ticket: Ticket) -> None:
+        if self._told is not None and ticket.alarm_at is not None:
+            self._told(ticket.alarm_at)
+
+    # ── the clock ──
+
+    def sweep(self, now: datetime, limit: int = 500) -> Swept:
+        """Fires the alarms that came before now, oldest first, up to `limit` tickets, in one transaction.
+
+        A ticket that cannot be decided is set aside with its error and a backoff; the others go on.
+        """
+        now = whole_second(now)
+        rules = self._rules()
+        swept = Swept()
+        with writing(self.engine) as connection:
+            tickets = store.claim_due(connection, now, limit)
+            swept.claimed = len(tickets)
+            changes: list[Change] = []
+            for ticket in tickets:
+                try:
+                    changes.append(decide.catch_up(ticket, now, rules) or decide.remind(ticket, now, rules))
+                except Exception as error:  # noqa: BLE001 -- whatever a rule does, it stops one ticket only
+                    self._set_aside(connection, ticket, error, now, swept)
+            store.write(connection, changes)
+            for change in changes:
+                self._follow(connection, change)
+            swept.fired = [(change.after, event) for change in changes for event in change.events]
+        return swept
+
+    def sweep_one_by_one(self, now: datetime, limit: int = 500) -> Swept:
+        """As sweep, for a batch that the database refused: each ticket in a transaction of its own."""
+        now = whole_second(now)
+        with reading(self.engine) as connection:
+            ids = store.due_ids(connection, now, limit)
+        swept = Swept(claimed=len(ids))
+        for ticket_id in ids:
+            try:
+                with writing(self.engine) as connection:
+                    ticket = _load(connection, ticket_id)
+                    if ticket.alarm_at is None or ticket.alarm_at >= now:
+                        continue
+                    rules = self._rules()
+                    change = decide.catch_up(ticket, now, rules) or decide.remind(ticket, now, rules)
+                    self._record(connection, change, None)
+                swept.fired += [(change.after, event) for event in change.events]
+            except Exception as error:  # noqa: BLE001 -- the same
+                with writing(self.engine) as connection:
+                    self._set_aside(connection, _load(connection, ticket_id), error, now, swept)
+        return swept
+
+    def _set_aside(self, connection: Connection, ticket: Ticket, error: Exception, now: datetime, swept: Swept) -> None:
+        reason = f"{type(error).__name__}: {error}"[:500]
+        wait = min(FIRST_RETRY * 2 ** min(ticket.trouble_count, 10), LONGEST_RETRY)
+        log.error("ticket %s set aside until %s: %s", ticket.number, now + wait, reason, exc_info=error)
+        store.set_aside(connection, ticket.id, reason, now + wait)
+        swept.set_aside.append((ticket.id, reason))
+
+    def next_alarm(self) -> datetime | None:
+        with reading(self.engine) as connection:
+            return store.next_alarm(connection)
+
+
+# ── small parts ──
+
+
+def _fingerprint(told: list[Any]) -> str:
+    """Tells one request from another, whatever was put into it."""
+    return hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _load(connection: Connection, ticket_id: int) -> Ticket:
+    found = store.load(connection, [ticket_id])
+    if not found:
+        raise UnknownTicket(f"没有编号为 {ticket_id} 的工单")
+    return found[0]
+
+
+def _answered(connection: Connection, shop_id: int, key: str | None, fingerprint: str) -> Ticket | None:
+    """What this key was answered before. The same key for something else is a mistake of the caller."""
+    if key is None:
+        return None
+    row = store.remembered(connection, shop_id, key)
+    if row is None:
+        return None
+    if row.fingerprint != fingerprint:
+        raise Refused("invalid_field", "这个幂等键已经用于另一个请求，请换一个键重新提交")
+    return _load(connection, row.ticket_id)
+
+
+def _not_stale(ticket: Ticket, version: int | None) -> None:
+    """A form drawn before the ticket last moved loses politely; notes and reminders do not make it stale."""
+    if version is not None and version < ticket.moved_seq:
+        raise Refused("stale_version", "工单在您打开之后已有变动，请刷新看过最新情况再提交，已填的内容不会丢")
+
+
+def _known(connection: Connection, ticket: Ticket, command: Command, rules: Rules) -> Known:
+    """Asks the database only what the guards of this step will want to know."""
+    move = rules.workflow(ticket).move(command.trigger)
+    waybill = command.facts.get("waybill_no")
+    if move is None or not isinstance(waybill, str) or all(guard.reads != KNOWN for guard in move.needs):
+        return Known()
+    used = store.waybill_used(connection, ticket.shop_id, waybill.strip())
+    return Known(waybills_in_use=frozenset([waybill.strip()] if used else []))
+
+
+def _linked(parent: Ticket, opening: Opening) -> NewTicket:
+    """A linked ticket takes the policy, the authority, the order and the buyer of its parent."""
+    assert parent.recorded_at is not None
+    actor = {"apply": "buyer", "report": "system", "detect": "system"}.get(opening.trigger, "system")
+    return NewTicket(
+        workflow=opening.workflow, policy=parent.policy, trigger=opening.trigger, actor=actor,
+        at=parent.recorded_at, facts={k: v for k, v in opening.facts.items() if v is not None},
+        order_no=parent.order_no, item_no=parent.item_no, buyer=parent.buyer, authority=parent.authority,
+    )  # fmt: skip
+
+
+def _tellings(change: Change, rules: Rules) -> list[tuple[Event, Tells]]:
+    workflow = rules.workflow(change.after)
+    found = []
+    for event in change.events:
+        move = workflow.move(event.trigger) if event.kind == "move" else None
+        if move is not None:
+            found += [(event, told) for told in LINKS.told_by(move, event.from_state, event.to_state)]
+    return found

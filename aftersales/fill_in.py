@@ -1,0 +1,155 @@
+"""What was filled in, checked against what a form asks for: types, choices, lengths, times.
+
+Money arrives as an integer number of 分, times as aware datetimes or as text (Asia/Shanghai unless they carry
+an offset), numbers as integers. Web forms, which know only text, use `from_text` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from aftersales.clock import parse, shown
+from aftersales.errors import Refused
+from aftersales.money import MAX_FEN, fen
+from aftersales.workflows.vocabulary import Fact
+
+#: longer texts are documents: they belong in the evidence
+LONGEST_TEXT = 20_000
+LONGEST_NAME = 200
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Form(Protocol):
+    @property
+    def label(self) -> str: ...
+    @property
+    def asks(self) -> tuple[Fact, ...]: ...
+    @property
+    def facts(self) -> tuple[Fact, ...]: ...
+
+
+def filled_in(form: Form, given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """The values, well formed. Refused: missing_field before invalid_field; each says which and what to do."""
+    present = {name: value for name, value in given.items() if value is not None and value != ""}
+    absent = [fact.label for fact in form.asks if fact.name not in present]
+    if absent:
+        raise Refused("missing_field", f"「{form.label}」还缺：{'、'.join(absent)}，请填写后再提交")
+    asked = {fact.name: fact for fact in form.facts}
+    for name in present:
+        if name not in asked:
+            able = "、".join(asked) or "无"
+            raise Refused("invalid_field", f"「{form.label}」不收「{name}」这一项，可填的有：{able}")
+    return {name: _clean(asked[name], value, at) for name, value in present.items()}
+
+
+def with_defaults(form: Form, given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """Left out: the default of the fact, where it has one."""
+    defaults = {
+        fact.name: at if fact.default == "now" else fact.default for fact in form.facts if fact.default is not None
+    }
+    return {**defaults, **given}
+
+
+def _clean(fact: Fact, value: Any, at: datetime) -> Any:
+    try:
+        cleaned = _CLEAN[fact.kind](fact, value)
+    except ValueError as problem:
+        raise Refused("invalid_field", f"{fact.label}：{problem}") from None
+    if fact.name == "occurred_at" and cleaned > at:
+        raise Refused("invalid_field", f"{fact.label} {shown(cleaned)} 晚于现在，请核对后重填")
+    return cleaned
+
+
+def _text(fact: Fact, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("要填文字")
+    text = value.strip()
+    longest = LONGEST_NAME if fact.name in ("waybill_no", "courier", "agent", "review_id") else LONGEST_TEXT
+    if len(text) > longest:
+        raise ValueError(f"太长了（{len(text)} 字），最多 {longest} 字，长内容请作为凭证上传")
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("含有不能保存的字符，请删去后重填")
+    if not text:
+        raise ValueError("不能只填空格")
+    return text
+
+
+def _int(fact: Fact, value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError("要填整数")
+    if fact.at_least is not None and value < fact.at_least:
+        raise ValueError(f"不能小于 {fact.at_least}")
+    if value > 1_000_000:
+        raise ValueError("数字太大，请核对")
+    return value
+
+
+def _fen(fact: Fact, value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError("金额以分为单位，要填整数")
+    if fact.at_least is not None and value < fact.at_least:
+        raise ValueError(f"不能小于 {fact.at_least} 分")
+    if abs(value) > MAX_FEN:
+        raise ValueError("金额太大，请核对单位是不是分")
+    return value
+
+
+def _bool(fact: Fact, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("要填是或否（true 或 false）")
+    return value
+
+
+def _time(fact: Fact, value: Any) -> datetime:
+    instant = parse(value)
+    if not _EARLIEST <= instant <= _LATEST:
+        raise ValueError(f"{shown(instant)} 不像是真的时间，请核对年份")
+    return instant
+
+
+def _choice(fact: Fact, value: Any) -> Any:
+    for choice, _ in fact.choices:
+        if choice == value and type(choice) is type(value):
+            return choice
+    able = "、".join(f"{choice}（{label}）" for choice, label in fact.choices)
+    raise ValueError(f"没有「{value}」这个选项，可选：{able}")
+
+
+_CLEAN = {"text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice}
+
+
+# ── from a web form or a file ──
+
+
+def from_text(form: Form, given: Mapping[str, str]) -> dict[str, Any]:
+    """Texts turned into the types the facts have; what cannot be turned stays text, and is refused with a
+    proper sentence by `filled_in`. Amounts are written in 元 by people."""
+    asked = {fact.name: fact for fact in form.facts}
+    return {name: _typed(asked.get(name), text.strip()) for name, text in given.items() if text.strip()}
+
+
+def _typed(fact: Fact | None, text: str) -> Any:
+    if fact is None:
+        return text
+    if fact.kind == "bool":
+        return {"true": True, "1": True, "on": True, "是": True, "false": False, "0": False, "否": False}.get(
+            text, text
+        )
+    if fact.kind == "choice":
+        return next((value for value, _ in fact.choices if str(value) == text), text)
+    if fact.kind == "fen":
+        return fen(text, allow_negative=True) if _is_amount(text) else text
+    if fact.kind == "int" and text.lstrip("-").isascii() and text.lstrip("-").isdigit():
+        return int(text)
+    return text
+
+
+def _is_amount(text: str) -> bool:
+    try:
+        fen(text, allow_negative=True)
+    except ValueError:
+        return False
+    return True

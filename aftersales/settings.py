@@ -1,0 +1,33 @@
+"""What an installation may set: environment variables AFTERSALES_*, or a file named .env beside it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """`AFTERSALES_DATABASE_URL` and so on. Periods are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="AFTERSALES_", env_file=".env", extra="ignore")
+
+    database_url: str = "sqlite:///aftersales.db"
+    #: holidays and make-up days published since, or a shop's corrections: see work_calendar.py
+    calendar_file: Path | None = None
+    #: rule files that replace or add to those of the package: see catalog.py
+    rules_dir: Path | None = None
+    #: an automatic step fired at most this late starts the next clock at its due time (decision 8)
+    catch_up_grace_seconds: int = 900
+    #: the scheduler looks at least this often
+    poll_seconds: float = 5.0
+    sweep_batch: int = 500
+    host: str = "127.0.0.1"
+    port: int = 8000
+    #: the shop that tickets typed in belong to
+    shop: str = "我的店铺"
+
+    @property
+    def catch_up_grace(self) -> timedelta:
+        return timedelta(seconds=self.catch_up_grace_seconds)

@@ -1,0 +1,34 @@
+"""What may be done to a ticket of any type without moving it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aftersales.workflows import facts
+from aftersales.workflows.vocabulary import AGENT, BUYER, PLATFORM, SYSTEM, Actor, Fact
+
+
+@dataclass(frozen=True)
+class PlainAction:
+    name: str
+    label: str
+    #: the kind of event it leaves
+    kind: str
+    by: tuple[Actor, ...]
+    asks: tuple[Fact, ...]
+    accepts: tuple[Fact, ...] = ()
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        return (*self.asks, *self.accepts)
+
+
+RECORD_CONTACT = PlainAction("record_contact", "登记沟通", "contact", (AGENT,), (facts.channel, facts.summary))
+ADD_EVIDENCE = PlainAction(
+    "add_evidence", "上传凭证", "evidence", (BUYER, AGENT, PLATFORM, SYSTEM), (facts.evidence_kind,), (facts.note,)
+)
+SET_PLATFORM_DEADLINE = PlainAction("set_platform_deadline", "同步平台期限", "deadline", (PLATFORM,), (facts.due_at,))
+NOTE = PlainAction("note", "备注", "note", (AGENT, PLATFORM), (facts.text,))
+ASSIGN = PlainAction("assign", "分配", "assign", (AGENT,), (facts.agent,))
+
+PLAIN_ACTIONS = {action.name: action for action in (RECORD_CONTACT, ADD_EVIDENCE, SET_PLATFORM_DEADLINE, NOTE, ASSIGN)}
