@@ -6,7 +6,7 @@ became known: an alarm never fires before somebody knew of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -26,7 +26,6 @@ from aftersales.workflows.vocabulary import (
     ClockEffect,
     State,
     Until,
-    Workflow,
 )
 
 #: rule of a clock that no rule of the book has set
@@ -208,30 +207,22 @@ def _with_reason(running: Running, reason: str) -> Running:
 # ── when the scheduler must look ──
 
 
-def next_alarm(ticket: Ticket, workflow: type[Workflow], house: House, after: datetime) -> datetime | None:
+def next_alarm(
+    running: Sequence[Clock], state: State, entered_at: datetime, house: House, after: datetime
+) -> datetime | None:
     """The earliest of: a due time, a reminder before it, the shop's own target. Reminders and targets
     at or before `after` are over; a due time never is."""
-    alarms = [clock.alarm_at for clock in ticket.clocks]
-    moment = next_reminder(ticket, workflow, house, after)
-    if moment is not None:
-        alarms.append(moment)
+    alarms = [clock.alarm_at for clock in running]
+    alarms += [moment for moment, _ in reminders(running, state, entered_at, house) if moment > after]
     return min(alarms, default=None)
 
 
-def next_reminder(ticket: Ticket, workflow: type[Workflow], house: House, after: datetime) -> datetime | None:
-    moments = [moment for moment, _ in reminders(ticket, workflow, house)]
-    return min((moment for moment in moments if moment > after), default=None)
-
-
-def reminders(ticket: Ticket, workflow: type[Workflow], house: House) -> list[tuple[datetime, str]]:
+def reminders(running: Sequence[Clock], state: State, entered_at: datetime, house: House) -> list[tuple[datetime, str]]:
     """Every reminder of the state as it stands: (moment, "reminder" or the target's id)."""
-    found: list[tuple[datetime, str]] = []
-    clock = ticket.clock
-    if clock is not None:
-        for before in house.reminders:
-            found.append((clock.due_at - timedelta(seconds=before.seconds or 0), "reminder"))
-        return found
-    target = house.target_for(workflow.state(ticket.state))
-    if target is not None:
-        found.append((ticket.entered_at + timedelta(seconds=target.within.seconds or 0), target.id))
-    return found
+    if running:
+        due_at = min(clock.due_at for clock in running)
+        return [(due_at - span, "reminder") for span in house.reminder_spans]
+    target = house.target_for(state)
+    if target is None:
+        return []
+    return [(entered_at + timedelta(seconds=target.within.seconds or 0), target.id)]

@@ -14,6 +14,7 @@ from typing import Any
 
 from aftersales import clocks, machine
 from aftersales.catalog import Catalog
+from aftersales.durations import Duration
 from aftersales.errors import Refused
 from aftersales.fill_in import filled_in, with_defaults
 from aftersales.policies.vocabulary import Policy
@@ -40,6 +41,7 @@ from aftersales.workflows.vocabulary import (
     Import,
     Move,
     Opening,
+    State,
     Step,
     Timeout,
     Workflow,
@@ -225,16 +227,8 @@ def _in_new_state(context: Context, name: str, seq: int) -> Ticket:
         changes |= {"applied_at": context.at, "applied_seq": seq, "entered_seq": seq, "entered_at": context.at}
     if state.final:
         changes |= {"closed_at": context.now, "open_key": None}
-    return replace(
-        ticket,
-        **changes,
-        state=name,
-        version=seq,
-        moved_seq=seq,
-        fields=draft.fields,
-        flags=tuple(draft.flags),
-        recorded_at=context.now,
-    )
+    changes |= {"state": name, "version": seq, "moved_seq": seq, "recorded_at": context.now}
+    return ticket.but(fields=draft.fields, flags=tuple(draft.flags), **changes)
 
 
 def _left(ticket: Ticket) -> str | None:
@@ -248,21 +242,28 @@ def _starts_anew(move: Move) -> bool:
 def _with_clocks(
     after: Ticket, context: Context, branch: Branch, rules: Rules, starts: datetime, fired: Clock | None
 ) -> Ticket:
-    workflow, now = context.move.workflow, context.now
-    state = workflow.state(after.state)
+    state = context.move.workflow.state(after.state)
     if state.final:
-        return replace(after, clocks=(), paused=(), alarm_at=None, no_clock_reason=None)
+        return after.but(**_CLOSED)
     effect = branch.clock or context.move.clock
-    view = replace_context(context, after)
     running = clocks.after_move(
-        view, state, effect, policy=rules.policy(after), starts=starts, now=now, calendar=rules.calendar
+        _looking_at(after, context),
+        state,
+        effect,
+        policy=rules.policy(after),
+        starts=starts,
+        now=context.now,
+        calendar=rules.calendar,
     )
     if fired is not None and effect is ENDS:
         running = replace(running, no_clock_reason="ran_out")
-    return _armed(after, running, workflow, rules, now, fresh=effect is STARTS)
+    return _armed(after, running, state, rules, context.now, fresh=effect is STARTS)
 
 
-def replace_context(context: Context, ticket: Ticket) -> Context:
+_CLOSED = {"clocks": (), "paused": (), "alarm_at": None, "no_clock_reason": None}
+
+
+def _looking_at(ticket: Ticket, context: Context) -> Context:
     """The same attempt, looking at the ticket as it will be."""
     return Context(
         ticket, context.move, context.facts, context.actor, context.at, context.now, context.policy,
@@ -270,22 +271,20 @@ def replace_context(context: Context, ticket: Ticket) -> Context:
     )  # fmt: skip
 
 
-def _armed(
-    after: Ticket, running: clocks.Running, workflow: type[Workflow], rules: Rules, now: datetime, *, fresh: bool
-) -> Ticket:
-    flags = after.flags
-    missing = running.policy_missing or (running.no_clock_reason and "policy_missing" in flags)
+def _armed(after: Ticket, running: clocks.Running, state: State, rules: Rules, now: datetime, *, fresh: bool) -> Ticket:
+    flags, reason = after.flags, running.no_clock_reason
     if running.policy_missing and "policy_missing" not in flags:
         flags = (*flags, "policy_missing")
-    after = replace(
-        after,
+    if reason is not None and "policy_missing" in flags:
+        reason = "policy_missing"
+    return after.but(
         clocks=running.clocks,
         paused=running.paused,
         flags=flags,
-        no_clock_reason="policy_missing" if missing else running.no_clock_reason,
+        no_clock_reason=reason,
         overdue_in=None if fresh and after.overdue_in == after.state else after.overdue_in,
+        alarm_at=clocks.next_alarm(running.clocks, state, after.entered_at, rules.catalog.house, now),
     )
-    return replace(after, alarm_at=clocks.next_alarm(after, workflow, rules.catalog.house, now))
 
 
 def _move_event(context: Context, after: Ticket, seq: int, actor_name: str, fired: Clock | None) -> Event:
@@ -370,7 +369,7 @@ def open_ticket(
 
 def _asking_a_human(ticket: Ticket) -> Ticket:
     """The rule that decides at once has no version yet: no clock, a person is asked (decision 2)."""
-    return replace(ticket, flags=(*ticket.flags, "policy_missing"), no_clock_reason="policy_missing")
+    return ticket.but(flags=(*ticket.flags, "policy_missing"), no_clock_reason="policy_missing")
 
 
 def _blank(new: NewTicket, given: Mapping[str, Any], *, ticket_id: int, number: str, shop_id: int) -> Ticket:
@@ -386,6 +385,75 @@ def _blank(new: NewTicket, given: Mapping[str, Any], *, ticket_id: int, number: 
         refunded_fen=given.get("refunded_fen") or 0, order_no=new.order_no, item_no=new.item_no, buyer=new.buyer,
         fields=fields, open_key=open_key(new), platform_no=new.platform_no,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A ticket as a platform's export shows it. When the shown state began is not told."""
+
+    workflow: str
+    policy: str
+    state: str
+    applied_at: datetime
+    order_no: str
+    paid_fen: int
+    #: what an application asks for, where there is an amount
+    amount_fen: int | None = None
+    item_no: str = ""
+    buyer: str = ""
+    platform_no: str | None = None
+    platform_status: str = ""
+    platform_due_at: datetime | None = None
+    #: the workflow's own fields
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def take_over(imported: Imported, rules: Rules, *, ticket_id: int, number: str, shop_id: int, now: datetime) -> Change:
+    """The first change of an imported ticket, dated when the buyer applied.
+
+    Its clock is computed only where its start is known: in the first state, from the application. Elsewhere the
+    platform's deadline is the clock, and without one the platform's authority is the declared reason: never a guess.
+    No money is ordered: what is being paid is paid by the platform.
+    """
+    workflow = rules.catalog.workflows[imported.workflow]
+    move = next(row for row in workflow.openings() if isinstance(row, Import))
+    given = {"state": imported.state, "platform_status": imported.platform_status}
+    new = NewTicket(
+        imported.workflow, imported.policy, move.name, "platform", imported.applied_at, imported.fields,
+        order_no=imported.order_no, item_no=imported.item_no, buyer=imported.buyer, authority="platform",
+        platform_no=imported.platform_no,
+    )  # fmt: skip
+    ticket = _blank(new, imported.fields, ticket_id=ticket_id, number=number, shop_id=shop_id)
+    ticket = ticket.but(paid_fen=imported.paid_fen, refund_fen=_released(imported))
+    attempt = Attempt(move.name, "platform", imported.applied_at, given)
+    context = _context(ticket, move, attempt, given, rules, (), NOTHING_KNOWN)
+    context.now = now
+    state, _ = machine.fire(context)
+    context.to = state
+    after = _taken_over_clocks(_in_new_state(context, state, 1), context, imported, rules, now)
+    return Change(None, after, (_move_event(context, after, 1, "", None),))
+
+
+def _released(imported: Imported) -> int | None:
+    return imported.amount_fen if imported.state in ("refund_executing", "refund_failed", "refunded") else None
+
+
+def _taken_over_clocks(after: Ticket, context: Context, imported: Imported, rules: Rules, now: datetime) -> Ticket:
+    workflow, policy = rules.workflow(after), rules.policy(after)
+    state = workflow.state(after.state)
+    if state.final:
+        return after.but(**_CLOSED)
+    running = clocks.Running(no_clock_reason="platform_authority")
+    if state is workflow.initial():
+        view = _looking_at(after, context)
+        running = clocks.start(view, state, policy=policy, starts=imported.applied_at, now=now, calendar=rules.calendar)
+    if imported.platform_due_at is not None and workflow.timeouts_from(state):
+        after = after.but(clocks=running.clocks)
+        running = clocks.with_platform_deadline(after, state, policy, imported.platform_due_at, now)
+    if any(clock.due_at < now for clock in running.clocks):
+        # the platform has long acted, and how is not told: acting again on an old export would pay twice
+        running = clocks.Running(no_clock_reason="platform_past_due")
+    return _armed(after, running, state, rules, now, fresh=True)
 
 
 # ── the clock ──
@@ -418,15 +486,18 @@ def _run_out(ticket: Ticket, clock: Clock, now: datetime, rules: Rules) -> Chang
     move = rules.workflow(ticket).move(clock.timeout)
     if move is None:
         raise LookupError(f"规则 {clock.rule} 的到期动作 {clock.timeout} 不在{ticket.workflow}流程里")
-    context = Context(ticket, move, {}, "system", clock.due_at, now, rules.policy(ticket), (), NOTHING_KNOWN, _draft(ticket))
+    context = Context(
+        ticket, move, {}, "system", clock.due_at, now, rules.policy(ticket), (), NOTHING_KNOWN, _draft(ticket)
+    )
     late = now - clock.due_at > rules.catch_up_grace
     return _moved(context, rules, starts=now if late else clock.due_at, fired=clock)
 
 
 def remind(ticket: Ticket, now: datetime, rules: Rules) -> Change:
     """An alarm that is no due time: a reminder before one, or the shop's own target. Nothing moves."""
-    workflow, house = rules.workflow(ticket), rules.catalog.house
-    over = [(moment, what) for moment, what in clocks.reminders(ticket, workflow, house) if moment < now]
+    state, house = rules.workflow(ticket).state(ticket.state), rules.catalog.house
+    told = clocks.reminders(ticket.clocks, state, ticket.entered_at, house)
+    over = [(moment, what) for moment, what in told if moment < now]
     moment, what = max(over, default=(ticket.alarm_at or now, "reminder"))
     kind = "reminder" if what == "reminder" else "target"
     clock = ticket.clock
@@ -437,8 +508,38 @@ def remind(ticket: Ticket, now: datetime, rules: Rules) -> Change:
         rule_version=None if clock is None else clock.version, clocks=ticket.clocks,
     )  # fmt: skip
     # what was just told is not told again: only moments after it
-    after = replace(ticket, version=event.seq, alarm_at=clocks.next_alarm(ticket, workflow, house, now))
+    alarm_at = clocks.next_alarm(ticket.clocks, state, ticket.entered_at, house, now)
+    after = ticket.but(version=event.seq, alarm_at=alarm_at)
     return Change(ticket, after, (event,))
+
+
+def recount(ticket: Ticket, now: datetime, rules: Rules) -> Change | None:
+    """Counts provisional due times again with what the calendar knows by now; None if nothing is different."""
+    counted = tuple(_recounted(clock, ticket, now, rules) for clock in ticket.clocks)
+    if counted == ticket.clocks:
+        return None
+    seq = ticket.version + 1
+    state = rules.workflow(ticket).state(ticket.state)
+    alarm_at = clocks.next_alarm(counted, state, ticket.entered_at, rules.catalog.house, now)
+    after = ticket.but(version=seq, moved_seq=seq, clocks=counted, recorded_at=now, alarm_at=alarm_at)
+    event = Event(
+        seq=seq, kind="calendar", trigger="calendar_published", actor="system", actor_name="",
+        from_state=ticket.state, to_state=ticket.state, at=now, recorded_at=now, due_at=ticket.due_at,
+        clocks=counted,
+    )  # fmt: skip
+    return Change(ticket, after, (event,))
+
+
+def _recounted(clock: Clock, ticket: Ticket, now: datetime, rules: Rules) -> Clock:
+    if not clock.provisional:
+        return clock
+    limit = rules.policy(ticket).limit(clock.rule, clock.version, clock.timeout)
+    if limit is None or not isinstance(limit.within, Duration):
+        return clock
+    counted = limit.within.after(clock.counted_from, rules.calendar)
+    if counted.due_at == clock.due_at and counted.provisional:
+        return clock
+    return replace(clock, due_at=counted.due_at, provisional=counted.provisional, set_at=now)
 
 
 # ── plain actions: no transition ──
@@ -451,13 +552,13 @@ def act(ticket: Ticket, attempt: Attempt, rules: Rules) -> Change:
         _may_have_a_clock(ticket, workflow)
     given = _allowed_and_filled(action, attempt)
     seq = ticket.version + 1
-    after = replace(ticket, version=seq, recorded_at=attempt.at)
+    after = ticket.but(version=seq, recorded_at=attempt.at)
     if action is SET_PLATFORM_DEADLINE:
         after = _with_platform_deadline(after, given["due_at"], seq, attempt.at, rules)
     elif action is ASSIGN:
-        after = replace(after, owner=given["agent"])
+        after = after.but(owner=given["agent"])
     elif action is RECORD_CONTACT:
-        after = replace(after, flags=tuple(flag for flag in after.flags if flag != "buyer_feedback_due"))
+        after = after.but(flags=tuple(flag for flag in after.flags if flag != "buyer_feedback_due"))
     return Change(ticket, after, (_plain_event(action, attempt, given, after),))
 
 
@@ -472,7 +573,7 @@ def _with_platform_deadline(ticket: Ticket, due_at: datetime, seq: int, now: dat
     state = workflow.state(ticket.state)
     running = clocks.with_platform_deadline(ticket, state, rules.policy(ticket), due_at, now)
     flags = tuple(flag for flag in ticket.flags if flag != "policy_missing")
-    return _armed(replace(ticket, moved_seq=seq, flags=flags), running, workflow, rules, now, fresh=True)
+    return _armed(ticket.but(moved_seq=seq, flags=flags), running, state, rules, now, fresh=True)
 
 
 def _plain_event(action: PlainAction, attempt: Attempt, given: Mapping[str, Any], after: Ticket) -> Event:
@@ -485,7 +586,7 @@ def _plain_event(action: PlainAction, attempt: Attempt, given: Mapping[str, Any]
 
 def _evidence_event(ticket: Ticket, attempt: Attempt, kind: str, seq: int) -> Event:
     given = {f.evidence_kind.name: kind}
-    return _plain_event(ADD_EVIDENCE, attempt, given, replace(ticket, version=seq))
+    return _plain_event(ADD_EVIDENCE, attempt, given, ticket.but(version=seq))
 
 
 def _as_entry(event: Event) -> Entry:

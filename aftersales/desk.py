@@ -14,12 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine
-
 from aftersales import decide, store
-from aftersales.clock import SHANGHAI, whole_second
-from aftersales.database import reading, writing
-from aftersales.decide import Attempt, NewTicket, Rules
+from aftersales.clock import shown_day, whole_second
+from aftersales.database import Connection, Engine, reading, writing
+from aftersales.decide import Attempt, Imported, NewTicket, Rules
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.ticket import Change, Event, Opening, Ticket
 from aftersales.workflows.context import Known
@@ -66,7 +64,7 @@ class Desk:
     """The door to one database, under the rules that hold when it is asked."""
 
     def __init__(self, engine: Engine, rules: Callable[[], Rules], told: Callable[[datetime], None] | None = None):
-        self.engine, self._rules = engine, rules
+        self.engine, self.rules = engine, rules
         #: told of every alarm that was set, so that a sleeping scheduler wakes in time
         self._told = told
 
@@ -74,7 +72,9 @@ class Desk:
 
     def open(self, new: NewTicket, *, shop: str, key: str | None = None) -> Ticket:
         """Opens a ticket. Refused: none is opened."""
-        new = replace(new, at=whole_second(new.at))
+        return _again_if_overtaken(lambda: self._opened(replace(new, at=whole_second(new.at)), shop, key))
+
+    def _opened(self, new: NewTicket, shop: str, key: str | None) -> Ticket:
         fingerprint = _fingerprint([new.workflow, new.policy, new.trigger, new.order_no, dict(new.facts)])
         with writing(self.engine) as connection:
             shop_id = store.shop_id_of(connection, shop)
@@ -87,9 +87,29 @@ class Desk:
         self._wake(ticket)
         return ticket
 
+    def import_ticket(self, imported: Imported, *, shop: str, now: datetime) -> Ticket:
+        """Takes over a ticket that lives on the platform, in the state it shows. Refused: it is here already."""
+        now = whole_second(now)
+        with writing(self.engine) as connection:
+            shop_id = store.shop_id_of(connection, shop)
+            ticket = self._import(connection, imported, shop_id, now)
+        self._wake(ticket)
+        return ticket
+
+    def _import(self, connection: Connection, imported: Imported, shop_id: int, now: datetime) -> Ticket:
+        ticket_id, number = self._next(connection, shop_id, imported.workflow, imported.applied_at)
+        change = decide.take_over(imported, self.rules(), ticket_id=ticket_id, number=number, shop_id=shop_id, now=now)
+        try:
+            store.write(connection, [change])
+        except store.Taken as taken:
+            raise Refused(*_TAKEN[taken.what]) from None
+        return change.after
+
     def do(self, command: Command) -> Ticket:
         """Takes a step or a plain action. Refused: nothing has changed but what the clock had to do anyway."""
-        command = replace(command, at=whole_second(command.at))
+        return _again_if_overtaken(lambda: self._done(replace(command, at=whole_second(command.at))))
+
+    def _done(self, command: Command) -> Ticket:
         refusal: Refused | None = None
         with writing(self.engine) as connection:
             ticket = _load(connection, command.ticket_id)
@@ -116,7 +136,7 @@ class Desk:
 
     def _decided(self, connection: Connection, ticket: Ticket, command: Command) -> Change:
         _not_stale(ticket, command.version)
-        rules = self._rules()
+        rules = self.rules()
         attempt = Attempt(
             command.trigger, command.actor, command.at, command.facts, command.evidence, command.actor_name
         )
@@ -128,7 +148,7 @@ class Desk:
 
     def _caught_up(self, connection: Connection, ticket: Ticket, now: datetime) -> Ticket:
         """The clock before the person: what was due before now happens first, dated when it was due."""
-        change = decide.catch_up(ticket, now, self._rules())
+        change = decide.catch_up(ticket, now, self.rules())
         if change is None:
             return ticket
         self._record(connection, change, None)
@@ -137,7 +157,7 @@ class Desk:
     # ── one transaction's writing ──
 
     def _open(self, connection: Connection, new: NewTicket, shop_id: int, key: str | None) -> Ticket:
-        rules = self._rules()
+        rules = self.rules()
         if new.workflow not in rules.catalog.workflows:
             raise Refused("unknown_rule", f"没有「{new.workflow}」这种工单，可选：{'、'.join(rules.catalog.workflows)}")
         if new.policy not in rules.catalog.policies:
@@ -147,14 +167,19 @@ class Desk:
         open_key = decide.open_key(new)
         duplicate = store.open_ticket_on(connection, shop_id, new.workflow, open_key)
         number = None if duplicate is None else _load(connection, duplicate).number
-        [ticket_id] = store.next_ids(connection, 1)
-        code, day = rules.catalog.workflows[new.workflow].code, new.at.astimezone(SHANGHAI).date()
-        [ticket_number] = store.next_numbers(connection, shop_id, code, day, 1)
+        ticket_id, ticket_number = self._next(connection, shop_id, new.workflow, new.at)
         change = decide.open_ticket(
             new, rules, ticket_id=ticket_id, number=ticket_number, shop_id=shop_id, known=Known(duplicate_open=number)
         )
         self._record(connection, change, key)
         return change.after
+
+    def _next(self, connection: Connection, shop_id: int, workflow: str, opened_at: datetime) -> tuple[int, str]:
+        """An id for machines and a number for people: EX-221001-0042, by the Shanghai day of opening."""
+        code = self.rules().catalog.workflows[workflow].code
+        [ticket_id] = store.next_ids(connection, 1)
+        [number] = store.next_numbers(connection, shop_id, code, shown_day(opened_at), 1)
+        return ticket_id, number
 
     def _record(self, connection: Connection, change: Change, key: str | None) -> None:
         store.write(connection, [change], command_key=key)
@@ -165,7 +190,7 @@ class Desk:
         for opening in change.opens:
             linked = self._open(connection, _linked(change.after, opening), change.after.shop_id, None)
             store.link(connection, linked.id, change.after.id, opening.relation, change.events[-1].recorded_at)
-        for event, told in _tellings(change, self._rules()):
+        for event, told in _tellings(change, self.rules()):
             self._tell(connection, change.after, told, event)
 
     def _tell(self, connection: Connection, ticket: Ticket, told: Tells, event: Event) -> None:
@@ -176,7 +201,7 @@ class Desk:
             other = self._caught_up(connection, _load(connection, other.id), event.recorded_at)
             attempt = Attempt(told.step.name, "system", event.recorded_at)
             try:
-                change = decide.take(other, attempt, self._rules(), history=store.history(connection, other.id))
+                change = decide.take(other, attempt, self.rules(), history=store.history(connection, other.id))
             except Refused:
                 continue
             self._record(connection, change, None)
@@ -193,7 +218,7 @@ class Desk:
         A ticket that cannot be decided is set aside with its error and a backoff; the others go on.
         """
         now = whole_second(now)
-        rules = self._rules()
+        rules = self.rules()
         swept = Swept()
         with writing(self.engine) as connection:
             tickets = store.claim_due(connection, now, limit)
@@ -222,7 +247,7 @@ class Desk:
                     ticket = _load(connection, ticket_id)
                     if ticket.alarm_at is None or ticket.alarm_at >= now:
                         continue
-                    rules = self._rules()
+                    rules = self.rules()
                     change = decide.catch_up(ticket, now, rules) or decide.remind(ticket, now, rules)
                     self._record(connection, change, None)
                 swept.fired += [(change.after, event) for event in change.events]
@@ -238,12 +263,50 @@ class Desk:
         store.set_aside(connection, ticket.id, reason, now + wait)
         swept.set_aside.append((ticket.id, reason))
 
+    def recount_provisional(self, now: datetime) -> int:
+        """Counts again every clock that went through a year not published yet (decision 14). Returns how many moved."""
+        now, moved = whole_second(now), 0
+        with reading(self.engine) as connection:
+            ids = store.provisional_ids(connection)
+        for ticket_id in ids:
+            with writing(self.engine) as connection:
+                ticket = _load(connection, ticket_id)
+                change = decide.recount(ticket, now, self.rules())
+                if change is not None:
+                    store.write(connection, [change])
+                    moved += 1
+        return moved
+
     def next_alarm(self) -> datetime | None:
         with reading(self.engine) as connection:
             return store.next_alarm(connection)
 
 
 # ── small parts ──
+
+#: what another transaction took while this one was deciding, and the refusal that deserves
+_TAKEN = {
+    "waybill": ("invalid_waybill", "运单号刚刚被另一张工单用了，请核对后重填"),
+    "open_key": ("duplicate_open_ticket", "这个商品刚刚已开了同类售后单，请在那一张上处理"),
+    "platform_no": ("duplicate_open_ticket", "这个平台单号已经有工单了，请在那一张上处理"),
+}
+_TRIES = 5
+
+
+def _again_if_overtaken(attempt: Callable[[], Ticket]) -> Ticket:
+    """Somebody else wrote first: decide again on what is there now."""
+    for last in (*[False] * (_TRIES - 1), True):
+        try:
+            return attempt()
+        except store.Taken as taken:
+            if taken.what in _TAKEN:
+                raise Refused(*_TAKEN[taken.what]) from None
+            if last:
+                raise
+        except store.Stale:
+            if last:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _fingerprint(told: list[Any]) -> str:
@@ -252,7 +315,7 @@ def _fingerprint(told: list[Any]) -> str:
 
 
 def _load(connection: Connection, ticket_id: int) -> Ticket:
-    found = store.load(connection, [ticket_id])
+    found = store.load(connection, [ticket_id], lock=True)
     if not found:
         raise UnknownTicket(f"没有编号为 {ticket_id} 的工单")
     return found[0]

@@ -20,11 +20,15 @@ def ticket(engine: Engine, ticket_id: int) -> Ticket:
     return found[0]
 
 
+_IDS_OF_NUMBER = text(
+    "SELECT id FROM ticket WHERE number = :number AND (CAST(:shop AS BIGINT) IS NULL OR shop_id = :shop)"
+)
+
+
 def ticket_by_number(engine: Engine, number: str, shop_id: int | None = None) -> Ticket:
     """By the number people read (EX-221001-0042) or by id. UnknownTicket if there is none, or more than one."""
     with reading(engine) as connection:
-        sql = "SELECT id FROM ticket WHERE number = :number" + (" AND shop_id = :shop" if shop_id else "")
-        ids = connection.execute(text(sql), {"number": number, "shop": shop_id}).scalars().all()
+        ids = connection.execute(_IDS_OF_NUMBER, {"number": number, "shop": shop_id}).scalars().all()
     if not ids and number.isdigit():
         return ticket(engine, int(number))
     if len(ids) != 1:
@@ -39,7 +43,7 @@ def linked(engine: Engine, ticket_id: int) -> list[tuple[str, Ticket]]:
         return store.linked(connection, ticket_id)
 
 
-_EVENTS = text(f"SELECT {', '.join(EVENT)} FROM ticket_event WHERE ticket_id = :id ORDER BY seq")  # noqa: S608
+_EVENTS = text(f"SELECT {', '.join(EVENT)} FROM ticket_event WHERE ticket_id = :id ORDER BY seq")  # noqa: S608 -- names
 
 
 def events(engine: Engine, ticket_id: int) -> list[Event]:

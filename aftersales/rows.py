@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from inspect import signature
 from json.encoder import encode_basestring as _quoted
 from operator import attrgetter
 from typing import Any
@@ -166,7 +167,7 @@ RESTING = (
     *("open_key", "platform_no"),
 )
 #: the columns that `ticket_from_row` takes: the fields of Ticket, in its order
-TICKET = tuple(Ticket.__dataclass_fields__)
+TICKET = tuple(signature(Ticket).parameters)
 
 resting: Callable[[Ticket], tuple[Any, ...]] = attrgetter(*RESTING)
 _AT = {name: place for place, name in enumerate(TICKET)}

@@ -22,7 +22,7 @@ from aftersales.decide import NewTicket, Rules
 from aftersales.desk import Command, Desk
 from aftersales.errors import Refused
 from aftersales.ticket import NOWHERE, Ticket
-from aftersales.workflows.vocabulary import Fact, Workflow
+from aftersales.workflows.vocabulary import Fact
 
 ONE_SECOND = timedelta(seconds=1)
 SHOP = "剧本店铺"
@@ -148,9 +148,10 @@ def _expectation(row: _Map, path: Path) -> None:
 
 
 def _map(row: _Map, key: str, path: Path) -> _Map:
-    if not isinstance(row[key], _Map):
+    found = row[key]
+    if not isinstance(found, _Map):
         raise BadScenarioFile(f"{path}:{row.lines[key]}: {key} 应写成一组「名称: 值」")
-    return row[key]
+    return found
 
 
 def _keys(row: _Map, known: set[str], path: Path, needs: Sequence[str] = ()) -> None:
@@ -425,7 +426,3 @@ def run(paths: Sequence[Path], fresh_desk: Callable[[], tuple[Desk, Rules]]) -> 
     for scenario in scenarios:
         desk, rules = fresh_desk()
         yield Outcome(scenario, play(scenario, desk, rules))
-
-
-def workflow_of(rules: Rules, key: str) -> type[Workflow] | None:
-    return rules.catalog.workflows.get(key)

@@ -62,6 +62,7 @@ __all__ = [
     "next_ids",
     "next_numbers",
     "open_ticket_on",
+    "provisional_ids",
     "remember",
     "remembered",
     "set_aside",
@@ -243,6 +244,12 @@ def due_ids(connection: Connection, now: datetime, limit: int) -> list[int]:
     return [number for (number,) in _fetch(connection, DUE_IDS, _at(connection, now), limit)]
 
 
+def provisional_ids(connection: Connection) -> list[int]:
+    """Open tickets with a due time that went through a year not published yet."""
+    rows = _fetch(connection, "SELECT id FROM ticket WHERE alarm_at IS NOT NULL AND provisional ORDER BY id")
+    return [number for (number,) in rows]
+
+
 def next_alarm(connection: Connection) -> datetime | None:
     """When the scheduler must look again; None if no ticket has an alarm."""
     rows = _fetch(connection, NEXT_ALARM)
@@ -285,17 +292,26 @@ USE_WAYBILL = "INSERT INTO waybill (shop_id, waybill_no, ticket_id, seq) VALUES 
 def write(connection: Connection, changes: Sequence[Change], *, command_key: str | None = None) -> None:
     """Write these changes whole: tickets, events, payments, waybills, and what the outside is to be told.
 
-    Completes each `change.after` in place with its `last_hash`, which only this function can know: a later change of
-    the same transaction begins from there. Several changes of one ticket are written as one; they must follow on.
+    Several changes of one ticket are written as one; they must follow on. `last_hash` of `change.after` is not looked
+    at: only this function knows it, and remembers it for a later change of the same transaction.
 
     Raises Stale if a ticket is no longer at `before.version`, Taken if a waybill, open key, platform number or ticket
     number belongs to another, Violation for every other constraint. Then the caller's transaction must roll back.
     """
-    batch = _Batch(command_key)
+    batch = _Batch(command_key, _heads(connection))
     for change in _one_each(changes):
         batch.add(change)
     with _naming_what_is_taken():
         batch.write(connection)
+
+
+def _heads(connection: Connection) -> dict[int, str]:
+    """The newest hash of each ticket that this transaction has written: `change.before` may be older than that."""
+    transaction, kept = connection.get_transaction(), connection.info.get("heads")
+    if kept is None or kept[0] is not transaction:
+        kept = connection.info["heads"] = (transaction, {})
+    heads: dict[int, str] = kept[1]
+    return heads
 
 
 def _one_each(changes: Sequence[Change]) -> Sequence[Change]:
@@ -332,10 +348,11 @@ def _naming_what_is_taken() -> Iterator[None]:
 class _Batch:
     """The rows of many changes, kind by kind, as both databases take them."""
 
-    def __init__(self, command_key: str | None) -> None:
+    def __init__(self, command_key: str | None, heads: dict[int, str]) -> None:
         self.command_key = command_key
+        self.heads = heads
         self.instants = Instants()
-        #: (values of MOVING, and of RESTING if one of them changed, then id and the version it must have)
+        #: (values of MOVING, and of RESTING if one of them changed, then what the row must be: id, version, last_hash)
         self.moving: list[tuple[Any, ...]] = []
         self.whole: list[tuple[Any, ...]] = []
         self.new: list[tuple[Any, ...]] = []
@@ -349,23 +366,23 @@ class _Batch:
         if ticket.version != (before.version if before else 0) + len(change.events):
             raise ValueError(f"{ticket.number}: version {ticket.version} does not count its events")
         clocks = clocks_to_json(ticket.clocks, instants)
-        head = self._seal(change, clocks)
+        previous = self.heads.get(ticket.id, before.last_hash) if before else ""
+        head = self.heads[ticket.id] = self._seal(change, clocks, previous)
         moving = moving_values(ticket, clocks, head, instants)
         if before is None:
             self.new.append((*fixed_values(ticket, instants), *moving, *resting_values(ticket, instants), 0))
         elif resting(before) == resting(ticket):
-            self.moving.append((*moving, ticket.id, before.version))
+            self.moving.append((*moving, ticket.id, before.version, previous))
         else:
-            self.whole.append((*moving, *resting_values(ticket, instants), ticket.id, before.version))
+            self.whole.append((*moving, *resting_values(ticket, instants), ticket.id, before.version, previous))
         if change.payments:
             self._pay(change)
         for waybill_no in change.waybills:
             self.waybills.append((ticket.shop_id, waybill_no, ticket.id, ticket.version))
 
-    def _seal(self, change: Change, clocks: str) -> str:
-        """Chain the events to those before; returns the hash of the last."""
+    def _seal(self, change: Change, clocks: str, head: str) -> str:
+        """Chain the events to `head`, the hash before them; returns that of the last."""
         ticket, instants = change.after, self.instants
-        head = change.before.last_hash if change.before else ""
         for event in change.events:
             running = clocks if event.clocks is ticket.clocks else clocks_to_json(event.clocks, instants)
             row = event_values(head, ticket, event, running, self.command_key, instants)
@@ -373,7 +390,6 @@ class _Batch:
             self.events.append(row)
             if event.kind in _TOLD:
                 self.outbox.append(outbox_values(ticket, event, instants))
-        object.__setattr__(ticket, "last_hash", head)
         return head
 
     def _pay(self, change: Change) -> None:
@@ -397,7 +413,7 @@ class _Batch:
     def _not_written(self, connection: Connection) -> list[int]:
         """What was written has the new hash by now; what has another was changed by somebody else."""
         place = MOVING.index("last_hash")
-        wanted = {row[-2]: row[place] for row in (*self.moving, *self.whole)}
+        wanted = {row[-3]: row[place] for row in (*self.moving, *self.whole)}
         found = dict(_fetch(connection, "SELECT id, last_hash FROM ticket WHERE id {ids}", _ids(connection, [*wanted])))
         return [number for number, head in wanted.items() if found.get(number) != head]
 
@@ -418,7 +434,9 @@ def _named(names: Sequence[str]) -> str:
 @cache
 def _update_statement(columns: tuple[str, ...]) -> str:
     values = ", ".join(f'"{name}" = ?' for name in columns)
-    return f"UPDATE ticket SET {values}, trouble = NULL, trouble_count = 0 WHERE id = ? AND version = ?"  # noqa: S608
+    return (
+        f"UPDATE ticket SET {values}, trouble = NULL, trouble_count = 0 WHERE id = ? AND version = ? AND last_hash = ?"  # noqa: S608
+    )
 
 
 @cache
@@ -443,13 +461,12 @@ def _merge_statements(columns: tuple[str, ...]) -> tuple[str, str, str]:
     table = f"changes_of_{len(columns)}"
     types = metadata.tables["ticket"].columns
     spelt = [f'"{name}" {types[name].type.compile(dialect=postgresql.dialect())}' for name in columns]
-    make = (
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {table} ({', '.join(spelt)}, of_id bigint, of_version bigint)"
-        " ON COMMIT DELETE ROWS"
-    )
+    spelt += ["of_id bigint", "of_version bigint", "of_hash text"]
+    make = f"CREATE TEMPORARY TABLE IF NOT EXISTS {table} ({', '.join(spelt)}) ON COMMIT DELETE ROWS"
     values = ", ".join(f'"{name}" = {table}."{name}"' for name in columns)
     changed = f"UPDATE ticket SET {values}, trouble = NULL, trouble_count = 0 FROM {table}"  # noqa: S608
-    update = f"{changed} WHERE ticket.id = {table}.of_id AND ticket.version = {table}.of_version"
+    same = f"ticket.version = {table}.of_version AND ticket.last_hash = {table}.of_hash"
+    update = f"{changed} WHERE ticket.id = {table}.of_id AND {same}"
     return make, update, table
 
 
@@ -458,7 +475,7 @@ def _postgres_update(connection: Connection, columns: tuple[str, ...], rows: lis
         return 0
     make, update, table = _merge_statements(columns)
     _run(connection, make)
-    _postgres_insert(connection, table, (*columns, "of_id", "of_version"), rows)
+    _postgres_insert(connection, table, (*columns, "of_id", "of_version", "of_hash"), rows)
     return _run(connection, update).rowcount
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 #: the only event of a ticket that comes from no state
@@ -99,9 +100,18 @@ class Ticket:
     trouble: str | None = None
     trouble_count: int = 0
 
+    def but(self, **changes: Any) -> Ticket:
+        """The same ticket with these changes: `dataclasses.replace`, twice as fast, for the sweep."""
+        values = list(_VALUES(self))
+        for name, value in changes.items():
+            values[_PLACES[name]] = value
+        return Ticket(*values)
+
     @property
     def clock(self) -> Clock | None:
         """The clock that people see: of several, the one that runs out first."""
+        if len(self.clocks) == 1:
+            return self.clocks[0]
         return min(self.clocks, key=lambda clock: clock.due_at, default=None)
 
     @property
@@ -124,6 +134,10 @@ class Ticket:
     def left_fen(self) -> int:
         """What may still be refunded of what was paid."""
         return self.paid_fen - self.refunded_fen
+
+
+_VALUES = attrgetter(*Ticket.__dataclass_fields__)
+_PLACES = {name: place for place, name in enumerate(Ticket.__dataclass_fields__)}
 
 
 @dataclass(frozen=True, slots=True)

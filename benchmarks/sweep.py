@@ -18,7 +18,6 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
@@ -203,8 +202,7 @@ def by_hand(ticket: Ticket, now: datetime) -> Change:
     to = "awaiting_buyer_return"
     move = ("move", clock.timeout, "system", "", ticket.state, to, due, now)
     event = Event(seq, *move, due_at=due, rule=clock.rule, rule_version=clock.version, clocks=clocks)
-    after = replace(
-        ticket,
+    after = ticket.but(
         state=to,
         version=seq,
         entered_at=due,

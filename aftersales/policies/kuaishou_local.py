@@ -27,10 +27,13 @@ v2022_12_22 = Document(
 )
 
 # fmt: off
-voucher_rules = [
+agrees = [
     AgreesAtOnce("KS-LL-04", "卡券申请退款，系统自动同意", Refund.apply, document=v2022_12_22,
                  when=is_one_of(facts.refund_kind, "voucher"),
                  quote="买家发起退款申请，系统将执行自动同意退款操作"),
+]
+
+voucher_rules = [
     Rule("KS-LL-03", "过期卡券自动退款", Refund.refund_executing,
          since(v2022_12_22, workdays(7), then=Refund.payment_overdue, counted_from=facts.expires_at,
                quote="过期后的7个工作日内，订单自动退款",
@@ -60,5 +63,5 @@ KUAISHOU_LOCAL = Policy(
     key="kuaishou_local",
     label="快手本地生活",
     documents=[v2022_12_22, consumer_law],
-    rules=[*voucher_rules, *STATUTE],
+    rules=[*agrees, *voucher_rules, *STATUTE],
 )

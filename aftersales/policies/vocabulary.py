@@ -20,7 +20,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TypeVar
 
@@ -315,6 +315,14 @@ class Policy:
     def rule(self, id: str) -> Rule | Ruling | None:
         return next((rule for rule in self.rules if rule.id == id), None)
 
+    def limit(self, id: str, version: str, timeout: str) -> Limit | None:
+        """The line that set a clock, by what the clock remembers of it; None if the book no longer has it."""
+        for rule in self.clock_rules:
+            found = rule.line_of(version) if rule.id == id else None
+            if found is not None and found.then is not None and found.then.name == timeout:
+                return found
+        return None
+
     def version_instant(self, ticket: Ticket, starts: datetime) -> datetime:
         return ticket.opened_at if self.pin == "ticket" else starts
 
@@ -381,6 +389,10 @@ class House:
 
     def target_for(self, state: State) -> Target | None:
         return self._targets.get(state)
+
+    @cached_property
+    def reminder_spans(self) -> list[timedelta]:
+        return [timedelta(seconds=before.seconds or 0) for before in self.reminders]
 
     @cached_property
     def _targets(self) -> Mapping[State, Target]:

@@ -109,10 +109,8 @@ def deduct_freight(c: Context) -> None:
 
 def release_refund(c: Context) -> None:
     """The money is ordered: one ledger row per ticket, however often payment is tried."""
-    if c.ticket.refund_fen is None:
-        amount = c.draft.fields["amount_fen"]
-        c.draft.changes["refund_fen"] = amount
-    amount = c.draft.changes.get("refund_fen", c.ticket.refund_fen)
+    amount: int = c.draft.fields["amount_fen"] if c.ticket.refund_fen is None else c.ticket.refund_fen
+    c.draft.changes["refund_fen"] = amount
     c.draft.fields[f.refund_tried_at.name] = c.now
     c.draft.payments.append(Payment("refund", amount, "ordered"))
 
@@ -192,7 +190,7 @@ def remedy_amount(c: Context) -> None:
         c.draft.changes["refund_fen"] = guards.remedy_limit(c) if given is None else given
     if c.facts["kind"] == "compensate":
         c.draft.fields["compensation_fen"] = given
-        c.draft.payments.append(Payment("compensation", given, "ordered"))
+        c.draft.payments.append(Payment("compensation", c.facts["amount_fen"], "ordered"))
 
 
 def compensation_paid(c: Context) -> None:

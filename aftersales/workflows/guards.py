@@ -233,13 +233,14 @@ reject_allowed = Guard(
     NOTHING,
     lambda c: f"{c.policy.forbids(c.move, c)}，不能拒绝，请同意或与买家协商",
 )
+#: states where a buyer may ask the platform in only after the merchant let the clock run out
+_CLOCKED_STATES = {"inspecting", "awaiting_reship", "pending_merchant_review"}
+
 overdue = Guard(
     "not_yet_due",
     "商家的处理期限还没到，到期后仍未处理才能申请平台介入",
     lambda c: c.ticket.state not in _CLOCKED_STATES or c.ticket.overdue,
 )
-#: states where a buyer may ask the platform in only after the merchant let the clock run out
-_CLOCKED_STATES = {"inspecting", "awaiting_reship", "pending_merchant_review"}
 
 
 def _statute_category(c: Context) -> bool:

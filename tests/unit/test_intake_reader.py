@@ -195,6 +195,12 @@ def test_quotes_that_do_not_match_spoil_their_own_row_only(tmp_path):
     assert [row.line for row in rows(path) if not row.fault] == [2, 4]
 
 
+def test_lines_run_together_by_a_quote_are_counted_one_by_one(tmp_path):
+    path = csv_of(tmp_path, '售后单号,申请说明\n1,"一\n2,"二"\n3,三\n')
+    assert faults(path) == [(2, '引号不成对，这里的 2 行分不清格子；格子里的引号要写成两个（""），请改好后再导入')]
+    assert [row.line for row in rows(path) if not row.fault] == [4], "where a person counts it"
+
+
 def test_a_quote_that_is_never_closed_takes_the_rest_and_says_so(tmp_path):
     path = csv_of(tmp_path, '售后单号,申请说明\n1,一\n2,"二\n3,三\n4,四\n')
     assert faults(path) == [(3, "有个引号一直没有闭合，文件余下的 3 行都被读进了这一格；请补上引号后再导入")]

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersales import clock, intake
+from aftersales.catalog import built_in
 from aftersales.intake.kuaishou import KUAISHOU
 from aftersales.intake.rows import CONTENT, ImportedTicket, changed_fields
+from aftersales.workflows import facts
 from tests.data.intake_files import GOOD, NOW, export, outcomes, problems, tickets, write_csv
 
 
@@ -155,6 +157,21 @@ def test_the_opening_fields_are_those_of_the_workflow(ticket):
     assert silent.facts()["fault"] == "（平台导出中没有故障说明）"
 
 
+def test_the_table_uses_only_words_that_the_workflows_know(ticket):
+    catalog = built_in()
+    assert KUAISHOU.platform in catalog.policies
+    for status in KUAISHOU.statuses:
+        for workflow, state in status.states.items():
+            assert state in {one.name for one in catalog.workflows[workflow].states}
+    assert {type_.kind for type_ in KUAISHOU.types if type_.kind} <= set(dict(facts.refund_kind.choices))
+    assert set(KUAISHOU.reasons["refund"].values()) <= set(dict(facts.refund_reason.choices))
+    assert set(KUAISHOU.reasons["exchange"].values()) <= set(dict(facts.exchange_reason.choices))
+    for type_ in KUAISHOU.types:
+        opening = catalog.workflows[type_.workflow].move("apply")
+        known = {fact.name for fact in (*opening.asks, *opening.accepts)}
+        assert set(ticket(售后类型=type_.names[0]).facts()) <= known
+
+
 # ── Cells that are refused ─────────────────────────────────────────────────────────
 
 LOST = "单号变成了科学计数法，后几位已经丢失；请从平台后台重新导出，或查到完整单号后以文本格式填入"
@@ -211,6 +228,12 @@ def test_half_an_emoji_spoils_its_own_row_only(tmp_path):
     path = write_csv(tmp_path / "a.csv", table, "utf-16")
     assert [type(one) for one in outcomes(path)] == [intake.Bad, intake.Good]
     assert problems(path)[0].value == "\\ud83d"
+
+
+def test_one_second_past_the_edge_is_not(refused):
+    assert refused(申请时间="2022-11-10 01:00:01", 商家处理截止时间="") == [
+        ("申请时间", "这个时间还没有到（现在是 2022-11-10 00:00:00）；请核对年份和日期")
+    ]
 
 
 def test_on_the_edge_is_still_good(ticket):

@@ -1,0 +1,260 @@
+"""The command line. Everything heavy is imported by the command that needs it, so that --help is instant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from aftersales.application import Application
+
+app = typer.Typer(
+    name="aftersales",
+    help="网店售后工单：每类工单一台状态机，平台时限到点自动流转。After-sales tickets that move on time.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+database_app = typer.Typer(help="数据库：建表、升级、检查。Database schema.", no_args_is_help=True)
+scenario_app = typer.Typer(help="剧本：在真实引擎上演一遍。Scenario files.", no_args_is_help=True)
+app.add_typer(database_app, name="db")
+app.add_typer(scenario_app, name="scenario")
+
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON，给程序读。")]
+DatabaseUrl = Annotated[str | None, typer.Option("--db", help="数据库地址；默认取 AFTERSALES_DATABASE_URL。")]
+
+
+def main() -> None:
+    """Errors that people can do something about are one sentence, not a traceback."""
+    from aftersales.errors import Refused, TablesUnsound, UnknownTicket
+
+    try:
+        app()
+    except (Refused, UnknownTicket, TablesUnsound) as problem:
+        _fail(str(problem))
+    except Exception as problem:
+        from aftersales.database import DatabaseBusy
+
+        if isinstance(problem, DatabaseBusy):
+            _fail(f"数据库正忙，请稍后再试：{problem}")
+        raise
+
+
+def _fail(sentence: str, status: int = 1) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise SystemExit(status)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _application(database_url: str | None = None, *, upgrade: bool = False) -> Application:
+    from aftersales import database
+    from aftersales.application import assemble
+    from aftersales.settings import Settings
+
+    settings = Settings()
+    if database_url is not None:
+        settings = settings.model_copy(update={"database_url": database_url})
+    if upgrade:
+        database.migrate(settings.database_url)
+    elif (schema := database.check_schema(settings.database_url)).found != schema.wanted:
+        found = schema.found or "空"
+        _fail(f"数据库版本是 {found}，程序需要 {schema.wanted}，请先运行 aftersales db upgrade")
+    return assemble(settings)
+
+
+# ── running it ──
+
+
+@app.command()
+def demo(
+    database: Annotated[Path, typer.Option(help="演示数据库文件，每次重建。")] = Path("demo.db"),
+) -> None:
+    """演示：一家店、几百张工单，时钟走 45 天，看系统替你做了什么。A shop, 45 days of clock, explained."""
+    from aftersales.demo import run_demo
+
+    run_demo(f"sqlite:///{database}", sys.stdout)
+
+
+@app.command()
+def serve(
+    db: DatabaseUrl = None,
+    host: Annotated[str | None, typer.Option(help="监听地址。")] = None,
+    port: Annotated[int | None, typer.Option(help="端口。")] = None,
+    scheduler: Annotated[bool, typer.Option(help="同一进程里运行调度。")] = True,
+) -> None:
+    """网页和调度一起运行。The pages, and the scheduler in the same process."""
+    from web.serve import serve as run
+
+    application = _application(db, upgrade=True)
+    settings = application.settings
+    run(application, host=host or settings.host, port=port or settings.port, scheduler=scheduler)
+
+
+@app.command("scheduler")
+def run_scheduler(
+    db: DatabaseUrl = None,
+    once: Annotated[bool, typer.Option("--once", help="处理完已到期的就结束。")] = False,
+    tick: Annotated[float | None, typer.Option(help="至少每隔几秒看一次。")] = None,
+) -> None:
+    """只运行调度。The scheduler alone."""
+    from aftersales.serving import run_scheduler as run
+
+    run(_application(db, upgrade=True), once=once, tick=tick)
+
+
+@database_app.command("upgrade")
+def db_upgrade(db: DatabaseUrl = None) -> None:
+    """建表或升级到当前版本。Create or upgrade the schema."""
+    from aftersales import database
+
+    url = _url(db)
+    database.migrate(url)
+    typer.echo(f"数据库已是当前版本：{database.shown(url)}")
+
+
+@database_app.command("check")
+def db_check(db: DatabaseUrl = None) -> None:
+    """数据库结构与程序一致吗。Does the schema match the program?"""
+    from aftersales import database
+
+    url = _url(db)
+    schema = database.check_schema(url)
+    if schema.found != schema.wanted:
+        _fail(f"数据库版本是 {schema.found or '空'}，程序需要 {schema.wanted}，请先运行 aftersales db upgrade")
+    if schema.differences:
+        _fail("\n".join(["数据库结构与程序不一致，请用备份核对：", *schema.differences]))
+    typer.echo(f"数据库结构与程序一致：{database.shown(url)}")
+
+
+def _url(db: str | None) -> str:
+    from aftersales.settings import Settings
+
+    return db or Settings().database_url
+
+
+# ── rules ──
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path] | None, typer.Argument(help="只查这些文件；默认全部。")] = None,
+    as_json: Json = False,
+) -> None:
+    """检查流程表和规则表。Are the tables sound?"""
+    from aftersales.check import run_check
+
+    raise SystemExit(run_check(paths, as_json))
+
+
+@app.command()
+def rules(
+    platform: Annotated[str, typer.Argument(help="平台，如 kuaishou；或 dump：导出全部。")],
+    on: Annotated[str | None, typer.Option("--on", help="哪一天，如 2022-10-01；默认今天。")] = None,
+    as_json: Json = False,
+) -> None:
+    """某平台某一天的全部规则。The consolidated rules of a day."""
+    from aftersales import clock, rulebook
+    from aftersales.catalog import built_in
+
+    catalog = built_in()
+    if platform == "dump":
+        _print_json(rulebook.dump(catalog))
+        return
+    if platform not in catalog.policies:
+        _fail(f"没有「{platform}」这个平台的规则，可选：{'、'.join(catalog.policies)}")
+    try:
+        day = clock.shown_day(clock.now() if on is None else clock.parse(on))
+    except ValueError as problem:
+        _fail(str(problem), status=2)
+    policy = catalog.policies[platform]
+    lines = rulebook.rules_on(policy, day)
+    if as_json:
+        _print_json(rulebook.to_json(policy, day, lines))
+    else:
+        typer.echo(rulebook.render(policy, day, lines))
+
+
+@app.command()
+def explain(
+    ticket: Annotated[str, typer.Argument(help="工单编号，如 EX-221001-0042。")],
+    db: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """为什么是这个到期时间，到期会怎样。Why this due time, and what then."""
+    from aftersales import explain as explaining
+    from aftersales import queries
+
+    application = _application(db)
+    found = queries.ticket_by_number(application.engine, ticket)
+    explanation = explaining.explain(application.engine, found, application.rules())
+    if as_json:
+        _print_json(explanation.to_json())
+    else:
+        typer.echo(explaining.render(explanation))
+
+
+@scenario_app.command("run")
+def scenario_run(paths: Annotated[list[Path], typer.Argument(help="剧本文件或文件夹。")]) -> None:
+    """演剧本：逐条 PASS 或 FAIL。Plays stories on the real engine."""
+    from aftersales import scenarios
+    from aftersales.application import in_memory
+
+    failed = False
+    try:
+        for outcome in scenarios.run(paths, in_memory):
+            typer.echo(str(outcome))
+            failed = failed or outcome.problem is not None
+    except scenarios.BadScenarioFile as problem:
+        _fail(str(problem), status=2)
+    raise SystemExit(1 if failed else 0)
+
+
+# ── data ──
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="平台导出的 CSV 或 XLSX。")],
+    db: DatabaseUrl = None,
+    report: Annotated[Path | None, typer.Option(help="问题报告写到哪里；默认放在原文件旁边。")] = None,
+    as_json: Json = False,
+) -> None:
+    """导入平台导出的售后单。Imports a platform's export; bad rows are reported, good ones kept."""
+    from aftersales.intake.run import import_command
+
+    raise SystemExit(import_command(_application(db, upgrade=True), file, report, as_json=as_json))
+
+
+@app.command()
+def audit(db: DatabaseUrl = None, as_json: Json = False) -> None:
+    """只读检查全部不变量和事件哈希链。Checks every invariant, read-only."""
+    from aftersales import audit as auditing
+
+    application = _application(db)
+    found = auditing.audit(application.engine, application.rules())
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        typer.echo(auditing.render(found))
+    raise SystemExit(0 if found.ok else 1)
+
+
+@app.command()
+def simulate(
+    seed: Annotated[int, typer.Option(help="随机种子：同一个种子，同一个结果。")] = 1,
+    days: Annotated[int, typer.Option(help="演多少天。")] = 30,
+    per_day: Annotated[int, typer.Option(help="每天多少张工单。")] = 200,
+    db: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """在虚拟时钟上演一家店，打印事件日志的哈希。A seeded shop on a virtual clock."""
+    from aftersales.simulate import simulate_command
+
+    raise SystemExit(simulate_command(seed=seed, days=days, per_day=per_day, database_url=db, as_json=as_json))

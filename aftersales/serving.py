@@ -1,0 +1,35 @@
+"""Runs the scheduler as a process of its own, and makes it for those who run it in theirs."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+from aftersales.application import Application
+from aftersales.scheduler import Scheduler
+
+
+def run_scheduler(application: Application, *, once: bool, tick: float | None) -> None:
+    """Until SIGINT or SIGTERM; with `once`, until nothing is due."""
+    log_to_stderr()
+    metronome = make_scheduler(application, tick)
+    if once:
+        metronome.run_once()
+        return
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    metronome.start()
+    stopped.wait()
+    metronome.stop()
+
+
+def make_scheduler(application: Application, tick: float | None = None) -> Scheduler:
+    settings = application.settings
+    return Scheduler(application.desk, poll_seconds=tick or settings.poll_seconds, batch=settings.sweep_batch)
+
+
+def log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)

@@ -1,0 +1,17 @@
+"""Runs the pages, and by default the scheduler in the same process."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from aftersales.application import Application
+from aftersales.serving import log_to_stderr, make_scheduler
+from web.app import create_app
+
+
+def serve(application: Application, *, host: str, port: int, scheduler: bool) -> None:
+    """Pages on http://host:port/ until interrupted."""
+    log_to_stderr()
+    metronome = make_scheduler(application) if scheduler else None
+    pages = create_app(application.desk, application.rules, application.settings, metronome)
+    uvicorn.run(pages, host=host, port=port, log_level="info", proxy_headers=False, server_header=False)
