@@ -26,6 +26,8 @@ setup: $(READY) ## Install everything into .venv (the other targets do it when n
 demo: $(READY) ## Show a shop at work, with invented tickets
 	$(BIN)/aftersales demo $(ARGS)
 
+# after `make demo`, the shop it made; AFTERSALES_DATABASE_URL names another
+serve: export AFTERSALES_DATABASE_URL ?= $(if $(wildcard demo.db),sqlite:///demo.db,sqlite:///aftersales.db)
 serve: $(READY) ## Run the web pages and the scheduler
 	$(BIN)/aftersales serve $(ARGS)
 

@@ -157,28 +157,32 @@ def _until(context: Context, state: State, due_at: datetime | None, *, policy: P
         return Running(no_clock_reason="no_new_limit")
     ticket = context.ticket
     # from another state, its clocks are not this one's
-    clocks = ticket.clocks if context.move.to is STAY else ()
-    return Running(_replaced(clocks, ticket, state, policy, due_at, "agreement", now), ticket.paused)
+    running = ticket.clocks if context.move.to is STAY else ()
+    timeout = state.workflow.timeouts_from(state)[0].name
+    return Running(_replaced(running, state, timeout, policy, due_at, "agreement", now), ticket.paused)
 
 
-def with_platform_deadline(ticket: Ticket, state: State, policy: Policy, due_at: datetime, now: datetime) -> Running:
-    """Decision 11: the platform's deadline replaces the computed one (the earliest, if two run)."""
-    clocks = _replaced(ticket.clocks, ticket, state, policy, due_at, "platform", now)
-    return Running(clocks, ticket.paused)
+def with_platform_deadline(
+    ticket: Ticket, state: State, timeout: str, policy: Policy, due_at: datetime, now: datetime
+) -> Running:
+    """Decision 11: the platform's deadline replaces the computed one (the earliest, if two run); with none running
+    it starts the state's own `timeout`."""
+    running = _replaced(ticket.clocks, state, timeout, policy, due_at, "platform", now)
+    return Running(running, ticket.paused)
 
 
 def _replaced(
-    clocks: tuple[Clock, ...],
-    ticket: Ticket,
+    running: tuple[Clock, ...],
     state: State,
+    timeout: str,
     policy: Policy,
     due_at: datetime,
     basis: str,
     now: datetime,
 ) -> tuple[Clock, ...]:
-    first = min(clocks, key=lambda clock: clock.due_at, default=None)
+    first = min(running, key=lambda clock: clock.due_at, default=None)
     if first is None:
-        return (_unruled_clock(state, policy, due_at, basis, now),)
+        return (_unruled_clock(state, timeout, policy, due_at, basis, now),)
     changed = replace(
         first,
         due_at=due_at,
@@ -187,17 +191,16 @@ def _replaced(
         provisional=False,
         computed_due_at=first.computed_due_at or first.due_at,
     )
-    return tuple(changed if clock is first else clock for clock in clocks)
+    return tuple(changed if clock is first else clock for clock in running)
 
 
-def _unruled_clock(state: State, policy: Policy, due_at: datetime, basis: str, now: datetime) -> Clock:
+def _unruled_clock(state: State, timeout: str, policy: Policy, due_at: datetime, basis: str, now: datetime) -> Clock:
     """No clock ran: the state's own timeout, under the rule that the book has for it, if any."""
     for rule in policy.rules_for(state):
         limit = rule.at(now)
-        if limit is not None and limit.then is not None:
-            return Clock(rule.id, limit.document.label, limit.then.name, now, due_at, now, basis)
-    timeout = state.workflow.timeouts_from(state)[0]
-    return Clock(PLATFORM_DEADLINE, "", timeout.name, now, due_at, now, basis)
+        if limit is not None and limit.then is not None and limit.then.name == timeout and not limit.off:
+            return Clock(rule.id, limit.document.label, timeout, now, due_at, now, basis)
+    return Clock(PLATFORM_DEADLINE, "", timeout, now, due_at, now, basis)
 
 
 def _with_reason(running: Running, reason: str) -> Running:

@@ -110,7 +110,7 @@ def allowed(ticket: Ticket, actor: str, at: datetime, rules: Rules) -> list[Step
 def _seems_open(context: Context) -> bool:
     move = context.move
     guards = [guard for guard in move.needs if guard.reads == NOTHING]
-    return all(guard.test(context) for guard in (*move.only, *guards)) and _leads_somewhere(context)
+    return _is_there(context) and all(guard.test(context) for guard in guards)
 
 
 def _leads_somewhere(context: Context) -> bool:
@@ -128,9 +128,14 @@ def _legal_move(ticket: Ticket, attempt: Attempt, rules: Rules) -> Move:
         label = attempt.trigger if move is None else move.label
         raise Refused("illegal_transition", f"{workflow.label}工单没有「{label}」这一步，请按页面上的按钮办理")
     context = _context(ticket, move, attempt, {}, rules, (), NOTHING_KNOWN)
-    if state not in move.sources or not all(one.test(context) for one in move.only) or not _leads_somewhere(context):
+    if state not in move.sources or not _is_there(context):
         raise machine.illegal(move, ticket.state)
     return move
+
+
+def _is_there(context: Context) -> bool:
+    """For this kind, mode, issue and policy, and the state it came from, the row exists."""
+    return all(one.test(context) for one in context.move.only) and _leads_somewhere(context)
 
 
 def _allowed_and_filled(form: Move | PlainAction, attempt: Attempt) -> dict[str, Any]:
@@ -447,9 +452,10 @@ def _taken_over_clocks(after: Ticket, context: Context, imported: Imported, rule
     if state is workflow.initial():
         view = _looking_at(after, context)
         running = clocks.start(view, state, policy=policy, starts=imported.applied_at, now=now, calendar=rules.calendar)
-    if imported.platform_due_at is not None and workflow.timeouts_from(state):
+    timeout = next((row.name for row in _timeouts(after, Attempt("", "platform", now), rules)), None)
+    if imported.platform_due_at is not None and timeout is not None:
         after = after.but(clocks=running.clocks)
-        running = clocks.with_platform_deadline(after, state, policy, imported.platform_due_at, now)
+        running = clocks.with_platform_deadline(after, state, timeout, policy, imported.platform_due_at, now)
     if any(clock.due_at < now for clock in running.clocks):
         # the platform has long acted, and how is not told: acting again on an old export would pay twice
         running = clocks.Running(no_clock_reason="platform_past_due")
@@ -547,14 +553,14 @@ def _recounted(clock: Clock, ticket: Ticket, now: datetime, rules: Rules) -> Clo
 
 def act(ticket: Ticket, attempt: Attempt, rules: Rules) -> Change:
     """A plain action: it is written down, the ticket stays where it is."""
-    action, workflow = PLAIN_ACTIONS[attempt.trigger], rules.workflow(ticket)
+    action = PLAIN_ACTIONS[attempt.trigger]
     if action is SET_PLATFORM_DEADLINE:
-        _may_have_a_clock(ticket, workflow)
+        _may_have_a_clock(ticket, attempt, rules)
     given = _allowed_and_filled(action, attempt)
     seq = ticket.version + 1
     after = ticket.but(version=seq, recorded_at=attempt.at)
     if action is SET_PLATFORM_DEADLINE:
-        after = _with_platform_deadline(after, given["due_at"], seq, attempt.at, rules)
+        after = _with_platform_deadline(after, given["due_at"], seq, attempt, rules)
     elif action is ASSIGN:
         after = after.but(owner=given["agent"])
     elif action is RECORD_CONTACT:
@@ -562,16 +568,24 @@ def act(ticket: Ticket, attempt: Attempt, rules: Rules) -> Change:
     return Change(ticket, after, (_plain_event(action, attempt, given, after),))
 
 
-def _may_have_a_clock(ticket: Ticket, workflow: type[Workflow]) -> None:
-    state = workflow.state(ticket.state)
-    if not ticket.clocks and not workflow.timeouts_from(state):
-        raise Refused("illegal_transition", f"「{state.label}」没有到期会发生的事，不能设平台期限，请先同步平台的状态")
-
-
-def _with_platform_deadline(ticket: Ticket, due_at: datetime, seq: int, now: datetime, rules: Rules) -> Ticket:
+def _timeouts(ticket: Ticket, attempt: Attempt, rules: Rules) -> list[Timeout]:
+    """What the clock could do to this ticket where it stands."""
     workflow = rules.workflow(ticket)
-    state = workflow.state(ticket.state)
-    running = clocks.with_platform_deadline(ticket, state, rules.policy(ticket), due_at, now)
+    rows = workflow.timeouts_from(workflow.state(ticket.state))
+    return [row for row in rows if _is_there(_context(ticket, row, attempt, {}, rules, (), NOTHING_KNOWN))]
+
+
+def _may_have_a_clock(ticket: Ticket, attempt: Attempt, rules: Rules) -> None:
+    if not ticket.clocks and not _timeouts(ticket, attempt, rules):
+        label = rules.workflow(ticket).state_label(ticket.state)
+        raise Refused("illegal_transition", f"「{label}」没有到期会发生的事，不能设平台期限，请先同步平台的状态")
+
+
+def _with_platform_deadline(ticket: Ticket, due_at: datetime, seq: int, attempt: Attempt, rules: Rules) -> Ticket:
+    state = rules.workflow(ticket).state(ticket.state)
+    timeout = next((row.name for row in _timeouts(ticket, attempt, rules)), "")
+    policy, now = rules.policy(ticket), attempt.at
+    running = clocks.with_platform_deadline(ticket, state, timeout, policy, due_at, now)
     flags = tuple(flag for flag in ticket.flags if flag != "policy_missing")
     return _armed(ticket.but(moved_seq=seq, flags=flags), running, state, rules, now, fresh=True)
 

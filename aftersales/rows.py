@@ -155,20 +155,22 @@ def _clock_from(found: dict[str, Any]) -> Clock:
 FIXED = ("id", "shop_id", "number", "workflow", "policy", "opened_at")
 #: what nearly every change changes, in the order of `moving_values`
 MOVING = (
-    *("state", "version", "applied_at", "entered_at", "applied_seq", "entered_seq", "moved_seq", "left_state"),
-    *("overdue_in", "escalated", "goods", "refund_fen", "flags", "clocks", "paused", "alarm_at", "no_clock_reason"),
-    *("recorded_at", "last_hash"),
+    *("state", "version", "entered_at", "entered_seq", "moved_seq", "left_state", "clocks", "alarm_at"),
+    *("no_clock_reason", "recorded_at", "last_hash"),
     # the clock that ends first
     *("due_at", "rule_id", "rule_version", "clock_timeout", "clock_from", "clock_basis", "provisional"),
 )
-#: what changes rarely. Most of the indexes are on these, and a column that is not named in an UPDATE costs nothing
-RESTING = (
-    *("authority", "paid_fen", "refunded_fen", "order_no", "item_no", "buyer", "owner", "fields", "closed_at"),
-    *("open_key", "platform_no"),
+#: what some changes change
+MARKS = (
+    *("applied_at", "applied_seq", "overdue_in", "escalated", "goods", "refunded_fen", "refund_fen", "fields"),
+    *("flags", "paused"),
 )
+#: what changes rarely. Indexes are on these, and an UPDATE that does not name the columns of an index costs less
+RESTING = ("authority", "paid_fen", "order_no", "item_no", "buyer", "owner", "closed_at", "open_key", "platform_no")
 #: the columns that `ticket_from_row` takes: the fields of Ticket, in its order
 TICKET = tuple(signature(Ticket).parameters)
 
+marks: Callable[[Ticket], tuple[Any, ...]] = attrgetter(*MARKS)
 resting: Callable[[Ticket], tuple[Any, ...]] = attrgetter(*RESTING)
 _AT = {name: place for place, name in enumerate(TICKET)}
 _INSTANTS = tuple(_AT[name] for name in TICKET if name.endswith("_at"))
@@ -195,19 +197,11 @@ def moving_values(ticket: Ticket, clocks: str, head: str, instants: Instants) ->
     return (
         ticket.state,
         ticket.version,
-        instants[ticket.applied_at][0],
         instants[ticket.entered_at][0],
-        ticket.applied_seq,
         ticket.entered_seq,
         ticket.moved_seq,
         ticket.left_state,
-        ticket.overdue_in,
-        1 if ticket.escalated else 0,
-        ticket.goods,
-        ticket.refund_fen,
-        to_json(ticket.flags) if ticket.flags else "[]",
         clocks,
-        clocks_to_json(ticket.paused, instants),
         None if alarm_at is None else instants[alarm_at][0],
         ticket.no_clock_reason,
         None if recorded_at is None else instants[recorded_at][0],
@@ -231,17 +225,31 @@ def _clock_values(clocks: tuple[Clock, ...], instants: Instants) -> tuple[Any, .
     )
 
 
+def marks_values(ticket: Ticket, instants: Instants) -> tuple[Any, ...]:
+    """In the order of MARKS."""
+    return (
+        instants[ticket.applied_at][0],
+        ticket.applied_seq,
+        ticket.overdue_in,
+        1 if ticket.escalated else 0,
+        ticket.goods,
+        ticket.refunded_fen,
+        ticket.refund_fen,
+        to_json(ticket.fields),
+        to_json(ticket.flags),
+        clocks_to_json(ticket.paused, instants),
+    )
+
+
 def resting_values(ticket: Ticket, instants: Instants) -> tuple[Any, ...]:
     """In the order of RESTING."""
     return (
         ticket.authority,
         ticket.paid_fen,
-        ticket.refunded_fen,
         ticket.order_no,
         ticket.item_no,
         ticket.buyer,
         ticket.owner,
-        to_json(ticket.fields),
         None if ticket.closed_at is None else instants[ticket.closed_at][0],
         ticket.open_key,
         ticket.platform_no,

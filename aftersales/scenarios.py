@@ -69,6 +69,14 @@ def _construct_map(loader: _Loader, node: yaml.MappingNode) -> Iterator[_Map]:
         found.lines[key] = line
 
 
+def _construct_time(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError:
+        raise yaml.MarkedYAMLError(problem=f"没有「{node.value}」这个时间", problem_mark=node.start_mark) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _construct_time)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_map)
 
 

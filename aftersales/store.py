@@ -25,6 +25,7 @@ from aftersales.models import metadata
 from aftersales.rows import (
     EVENT,
     FIXED,
+    MARKS,
     MOVING,
     OUTBOX,
     RESTING,
@@ -35,6 +36,8 @@ from aftersales.rows import (
     event_hash,
     event_values,
     fixed_values,
+    marks,
+    marks_values,
     moving_values,
     outbox_values,
     resting,
@@ -271,6 +274,9 @@ def histories(connection: Connection, ids: Sequence[int]) -> dict[int, list[Entr
 
 # ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+MARKED = (*MOVING, *MARKS)
+WHOLE = (*MARKED, *RESTING)
+
 #: the events that the outside is told of
 _TOLD = frozenset({"move", "reminder", "target", "deadline"})
 
@@ -352,9 +358,8 @@ class _Batch:
         self.command_key = command_key
         self.heads = heads
         self.instants = Instants()
-        #: (values of MOVING, and of RESTING if one of them changed, then what the row must be: id, version, last_hash)
-        self.moving: list[tuple[Any, ...]] = []
-        self.whole: list[tuple[Any, ...]] = []
+        #: by the columns that changed: their values, then what the row must be: id, version, last_hash
+        self.updates: dict[tuple[str, ...], list[tuple[Any, ...]]] = {MOVING: [], MARKED: [], WHOLE: []}
         self.new: list[tuple[Any, ...]] = []
         self.events: list[tuple[Any, ...]] = []
         self.outbox: list[tuple[Any, ...]] = []
@@ -369,16 +374,25 @@ class _Batch:
         previous = self.heads.get(ticket.id, before.last_hash) if before else ""
         head = self.heads[ticket.id] = self._seal(change, clocks, previous)
         moving = moving_values(ticket, clocks, head, instants)
-        if before is None:
-            self.new.append((*fixed_values(ticket, instants), *moving, *resting_values(ticket, instants), 0))
-        elif resting(before) == resting(ticket):
-            self.moving.append((*moving, ticket.id, before.version, previous))
+        if before is not None and marks(before) == marks(ticket) and resting(before) == resting(ticket):
+            self.updates[MOVING].append((*moving, ticket.id, before.version, previous))
         else:
-            self.whole.append((*moving, *resting_values(ticket, instants), ticket.id, before.version, previous))
+            self._add_more(before, ticket, (*moving, *marks_values(ticket, instants)), previous)
         if change.payments:
             self._pay(change)
         for waybill_no in change.waybills:
             self.waybills.append((ticket.shop_id, waybill_no, ticket.id, ticket.version))
+
+    def _add_more(self, before: Ticket | None, ticket: Ticket, marked: tuple[Any, ...], previous: str) -> None:
+        """More than MOVING: a new ticket, or a change that touches what most leave alone."""
+        if before is not None and resting(before) == resting(ticket):
+            self.updates[MARKED].append((*marked, ticket.id, before.version, previous))
+            return
+        whole = (*marked, *resting_values(ticket, self.instants))
+        if before is None:
+            self.new.append((*fixed_values(ticket, self.instants), *whole, 0))
+        else:
+            self.updates[WHOLE].append((*whole, ticket.id, before.version, previous))
 
     def _seal(self, change: Change, clocks: str, head: str) -> str:
         """Chain the events to `head`, the hash before them; returns that of the last."""
@@ -401,19 +415,19 @@ class _Batch:
 
     def write(self, connection: Connection) -> None:
         update, insert = _HANDS[connection.dialect.name]
-        written = update(connection, MOVING, self.moving) + update(connection, (*MOVING, *RESTING), self.whole)
-        if written != len(self.moving) + len(self.whole):
-            raise Stale(self._not_written(connection))
-        insert(connection, "ticket", (*FIXED, *MOVING, *RESTING, "trouble_count"), self.new)
+        for columns, rows in self.updates.items():
+            if update(connection, columns, rows) != len(rows):
+                raise Stale(self._not_written(connection, columns))
+        insert(connection, "ticket", (*FIXED, *WHOLE, "trouble_count"), self.new)
         insert(connection, "ticket_event", EVENT, self.events)
         insert(connection, "outbox", OUTBOX, self.outbox)
         _run_many(connection, PAY, self.payments)
         _run_many(connection, USE_WAYBILL, self.waybills)
 
-    def _not_written(self, connection: Connection) -> list[int]:
+    def _not_written(self, connection: Connection, columns: tuple[str, ...]) -> list[int]:
         """What was written has the new hash by now; what has another was changed by somebody else."""
-        place = MOVING.index("last_hash")
-        wanted = {row[-3]: row[place] for row in (*self.moving, *self.whole)}
+        place = columns.index("last_hash")
+        wanted = {row[-3]: row[place] for row in self.updates[columns]}
         found = dict(_fetch(connection, "SELECT id, last_hash FROM ticket WHERE id {ids}", _ids(connection, [*wanted])))
         return [number for number, head in wanted.items() if found.get(number) != head]
 

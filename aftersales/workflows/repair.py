@@ -193,7 +193,7 @@ class Repair(Workflow, key="repair", label="维修", code="RP"):
         "逾期未寄回，商家违约", repairing, breached,
         effects=[entitles_to("return_refund", needs_mutual_evidence=True, merchant_collects=False)])
     negotiation_expired = Timeout(
-        "3日协商期已过，待上门", [negotiating_visit, pending_merchant_review], visit_grace,
+        "3日协商期已过，待上门", [negotiating_visit, pending_merchant_review], visit_grace, only=[guards.visit_needed],
         effects=[put(facts.mode, "on_site")])
     visit_missed        = Timeout(
         "逾期未上门，商家违约", visit_scheduled, breached,

@@ -1,0 +1,162 @@
+"""Forms drawn from the tables, and what people sent back in them.
+
+A form asks for the facts of a row (a step, an opening, a plain action); a new row is a new form. Names that begin with
+an underscore are the form's own: the version it was drawn from, its idempotency key, who acts, the evidence.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Request
+
+from aftersales.errors import Refused
+from aftersales.fill_in import Form, from_text
+from aftersales.workflows.facts import EVIDENCE_LABELS
+from aftersales.workflows.vocabulary import Actor, Fact
+
+VERSION, KEY, WHO, EVIDENCE = "_version", "_key", "_as", "_evidence"
+#: whole forms, in bytes: a text of the greatest length allowed is 180 KB when it arrives
+MAX_BODY = 2 * 1024 * 1024
+_MAX_FIELDS = 200
+#: one line is enough for these texts; all others may be long
+_ONE_LINE = {"courier", "agent", "liable", "shop", "buyer"}
+_BROKEN = "这张表单不完整，请回到工单重新打开再提交"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+# ── what was sent ──
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A form that came back: texts as typed, by the names of its facts."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    evidence: Sequence[str] = ()
+    actor: str = ""
+    version: int = 0
+    key: str = ""
+
+    def facts(self, form: Form) -> dict[str, Any]:
+        """Texts made into values. Refused: a text that no database can store, which must not even be looked for."""
+        label = {fact.name: fact.label for fact in form.facts}
+        for name, text in self.texts.items():
+            if _UNSTORABLE.search(name + text):
+                raise Refused("invalid_field", f"{label.get(name, name)}：含有不能保存的字符，请删去后重填")
+        return {key: value for name, text in self.texts.items() for key, value in _value(form, name, text).items()}
+
+
+def _value(form: Form, name: str, text: str) -> dict[str, Any]:
+    try:
+        return from_text(form, {name: text})
+    except ValueError:  # --5, or a number of thousands of digits: the engine says what is wrong with it
+        return {name: text}
+
+
+async def _posted(request: Request) -> Posted:
+    """The only part of a request that has to be waited for; the pages themselves are plain functions."""
+    try:
+        form = await request.form(max_files=0, max_fields=_MAX_FIELDS, max_part_size=MAX_BODY)
+    except ValueError:  # no form, whatever its header says
+        raise HTTPException(400, _BROKEN) from None
+    sent = [(name, value.replace("\r\n", "\n")) for name, value in form.multi_items() if isinstance(value, str)]
+    own = {name: value for name, value in sent if name.startswith("_")}
+    version, key = own.get(VERSION, ""), own.get(KEY, "")
+    if not re.fullmatch(r"[0-9]{1,9}", version) or not re.fullmatch(r"[0-9A-Za-z_-]{16,64}", key):
+        raise HTTPException(400, _BROKEN)
+    return Posted(
+        texts={name: value for name, value in sent if not name.startswith("_")},
+        evidence=tuple(dict.fromkeys(value for name, value in sent if name == EVIDENCE)),
+        actor=own.get(WHO, ""),
+        version=int(version),
+        key=key,
+    )
+
+
+PostedForm = Annotated[Posted, Depends(_posted)]
+
+
+# ── what is drawn ──
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input: `widget` is select, checkbox, time, yuan, number, line or text."""
+
+    name: str
+    label: str
+    widget: str
+    required: bool
+    value: str
+    choices: Sequence[tuple[str, str]] = ()
+    #: the value that is taken when nothing is filled in
+    default: str = ""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A whole form for the template."""
+
+    label: str
+    inputs: Sequence[Input]
+    actors: Sequence[tuple[str, str]]
+    actor: str
+    version: int
+    evidence: Sequence[tuple[str, str]] = ()
+    ticked: Sequence[str] = ()
+    #: new each time: a form shown again is another attempt
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+
+
+def draw(
+    form: Form, by: Sequence[Actor], *, version: int, actor: str = "", sent: Posted | None = None, evidence: bool = True
+) -> Drawn:
+    """The form as it is first shown, or with everything that was typed into it."""
+    able = [(one.value, one.label) for one in sorted(by, key=lambda one: one != Actor.AGENT)]
+    chosen = sent.actor if sent else actor
+    return Drawn(
+        label=form.label,
+        inputs=inputs(form, None if sent is None else sent.texts),
+        actors=able,
+        actor=chosen if chosen in dict(able) else able[0][0],
+        version=version,
+        evidence=tuple(EVIDENCE_LABELS.items()) if evidence else (),
+        ticked=() if sent is None else sent.evidence,
+    )
+
+
+def inputs(form: Form, typed: Mapping[str, str] | None) -> list[Input]:
+    asked = {fact.name for fact in form.asks}
+    return [_input(fact, fact.name in asked, typed) for fact in _once(form.facts)]
+
+
+def _once(facts: Iterable[Fact]) -> Iterable[Fact]:
+    return {fact.name: fact for fact in facts}.values()
+
+
+def _input(fact: Fact, required: bool, typed: Mapping[str, str] | None) -> Input:
+    default = _as_text(fact.default)
+    shown_first = default if fact.kind in ("choice", "bool") else ""
+    value = shown_first if typed is None else typed.get(fact.name, "")
+    choices = tuple((str(choice), label) for choice, label in fact.choices)
+    return Input(fact.name, fact.label, _widget(fact), required, value, choices, default)
+
+
+def _widget(fact: Fact) -> str:
+    if fact.choices:
+        return "select"
+    if fact.kind == "text":
+        short = fact.name in _ONE_LINE or fact.name.endswith(("_no", "_id", "address", "ship_to"))
+        return "line" if short else "text"
+    return {"bool": "checkbox", "time": "time", "fen": "yuan", "int": "number"}.get(fact.kind, "line")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

@@ -1,0 +1,79 @@
+"""What stands before everything: headers on every answer, forms from other sites refused, forms too big refused."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.errors import error_page
+from web.forms import MAX_BODY
+
+HEADERS = {
+    # nothing but our own stylesheet, pictures and forms; no script at all
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # not no-referrer: browsers would send `Origin: null` with our own forms
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+#: pages are asked for again each time, yet kept for Back, so that a half-filled form is still there
+_PAGES = "private, no-cache"
+_STATIC = "public, max-age=31536000, immutable"
+_SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+
+
+class Shield:
+    """Outermost of all, so that it also sees the answers of the error handlers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(MutableHeaders(scope=message), scope["path"], message["status"])
+            await send(message)
+
+        await self._app_for(scope)(scope, receive, guarded)
+
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        headers = Headers(scope=scope)
+        if scope["method"] not in _SAFE and comes_from_elsewhere(headers):
+            return error_page(403)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or len(length) > 12 or int(length) > MAX_BODY:
+            return error_page(413)
+        return self.app
+
+
+def comes_from_elsewhere(headers: Headers) -> bool:
+    """Another site's page sent this form in our user's name (CSRF).
+
+    Browsers tell it themselves: in Sec-Fetch-Site over HTTPS and on localhost, in Origin always. A client that sends
+    neither is no browser and carries nobody's cookies.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    if origin is None:
+        return False
+    return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+
+
+def _add_headers(headers: MutableHeaders, path: str, status: int) -> None:
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    forever = path.startswith("/static/") and status in (200, 304)
+    headers.setdefault("Cache-Control", _STATIC if forever else _PAGES)

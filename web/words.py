@@ -1,0 +1,168 @@
+"""The words of the pages that are not in a template: labels of codes, and how values are shown.
+
+What the tables name themselves (states, steps, facts, choices) is never repeated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from aftersales.clock import SHANGHAI, lasting, shown
+from aftersales.decide import Rules
+from aftersales.money import yuan
+from aftersales.workflows import facts
+from aftersales.workflows.facts import EVIDENCE_LABELS
+from aftersales.workflows.links import RELATIONS
+from aftersales.workflows.plain import PLAIN_ACTIONS
+from aftersales.workflows.vocabulary import Actor, ClockEffect, Fact, Workflow
+
+FLAGS = {
+    "policy_missing": "规则缺失",
+    "return_to_buyer": "须退回买家",
+    "collect_goods": "须取回商品",
+    "parcel_found": "包裹已找到",
+    "buyer_feedback_due": "须反馈买家",
+}
+NO_CLOCK = {
+    "no_limit": "规则没有规定时限",
+    "no_rule": "这个平台没有这一步的时限规则",
+    "off": "时限规则未启用",
+    "ended": "时限已结束",
+    "ran_out": "时限已到，要人处理",
+    "policy_missing": "没有生效的规则版本，要人判断",
+    "no_new_limit": "没有约定新的期限",
+}
+BASIS = {"rule": "按规则计算", "platform": "平台给的期限", "agreement": "双方约定"}
+AUTHORITIES = {"local": "按本系统的时限", "platform": "以平台为准"}
+CLOCK_EFFECTS = {
+    ClockEffect.RUNS_ON: "时限照走",
+    ClockEffect.ADDS: "原时限照走，另加新时限",
+    ClockEffect.PAUSES: "现在的时限暂停",
+    ClockEffect.RESUMES: "暂停的时限继续",
+    ClockEffect.ENDS: "停止计时",
+}
+EVENT_KINDS = {"reminder": "到期提醒", "target": "店内目标", "calendar": "工作日历更新"}
+GOODS = {"buyer": "在买家处", "on_the_way": "在途", "merchant": "在商家处"}
+#: fields that no fact of the tables stands for
+_OTHER_FIELDS = {"refund_fen": "本单退款", "compensation_fen": "补偿金额"}
+_EVERY_FACT = {fact.name: fact for fact in vars(facts).values() if isinstance(fact, Fact)}
+
+
+# ── tables ──
+
+
+def state_label(rules: Rules, workflow: str, state: str) -> str:
+    """The state's name; its code, if a row still has one that the tables no longer know."""
+    table = rules.catalog.workflows.get(workflow)
+    try:
+        return state if table is None else table.state_label(state)
+    except KeyError:
+        return state
+
+
+def turn(rules: Rules, workflow: str, state: str) -> str:
+    """Whom the ticket waits for; "" for nobody."""
+    table = rules.catalog.workflows.get(workflow)
+    found = next((one for one in table.states if one.name == state), None) if table else None
+    return "" if found is None or found.waits_for is None else found.waits_for.value
+
+
+def workflow_label(rules: Rules, key: str) -> str:
+    return rules.catalog.workflows[key].label if key in rules.catalog.workflows else key
+
+
+def policy_label(rules: Rules, key: str) -> str:
+    return rules.catalog.policies[key].label if key in rules.catalog.policies else key
+
+
+def move_label(rules: Rules, workflow: str, trigger: str | None) -> str:
+    table = rules.catalog.workflows.get(workflow)
+    move = table.move(trigger) if table and trigger else None
+    if move is not None:
+        return move.label
+    return PLAIN_ACTIONS[trigger].label if trigger in PLAIN_ACTIONS else trigger or ""
+
+
+def actor_label(actor: str) -> str:
+    return Actor(actor).label if actor in set(Actor) else actor
+
+
+def flag_labels(flags: Iterable[str]) -> list[str]:
+    return [FLAGS.get(flag, flag) for flag in flags]
+
+
+def relation_label(relation: str) -> str:
+    return RELATIONS.get(relation, relation)
+
+
+# ── facts ──
+
+
+def named(given: Mapping[str, Any], known: Iterable[Fact]) -> list[tuple[str, str]]:
+    """(label, value) of everything that was filled in or is remembered, in the order of the tables."""
+    of_name = {**_EVERY_FACT, **{fact.name: fact for fact in known}}
+    order = {name: place for place, name in enumerate(of_name)}
+    ordered = sorted(given, key=lambda name: (order.get(name, len(order)), name))
+    return [_named(of_name.get(name), name, given[name]) for name in ordered if given[name] not in (None, "")]
+
+
+def facts_of(workflow: type[Workflow]) -> list[Fact]:
+    """What a ticket of this type remembers: what is said of it at its opening wins over what later steps call so."""
+    openings = [fact for opening in reversed(workflow.openings()) for fact in opening.facts]
+    return [*workflow.remembers, *openings]
+
+
+def _named(fact: Fact | None, name: str, value: Any) -> tuple[str, str]:
+    label = _OTHER_FIELDS.get(name, name) if fact is None else fact.label
+    return label, shown_value(fact, name, value)
+
+
+def shown_value(fact: Fact | None, name: str, value: Any) -> str:
+    """As people read it: ¥, Beijing time, 是 or 否, the label of a choice."""
+    if isinstance(value, datetime):
+        return shown(value)
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if fact is not None and fact.choices:
+        return dict(fact.choices).get(value, str(value))
+    if name.endswith("_fen") and isinstance(value, int):
+        return yuan(value)
+    return str(value)
+
+
+def evidence_label(kind: str) -> str:
+    return EVIDENCE_LABELS.get(kind, kind)
+
+
+# ── time ──
+
+
+def left(due_at: datetime, now: datetime) -> str:
+    """剩 19 小时 28 分, 逾期 6 小时 12 分."""
+    seconds = int((due_at - now).total_seconds())
+    return f"逾期 {lasting(-seconds)}" if seconds < 0 else f"剩 {lasting(seconds)}"
+
+
+def urgency(due_at: datetime | None, now: datetime, *, late: bool = False) -> str:
+    """late, crit (under 1 h), soon (4 h), day (24 h), calm or none: the name of a colour, never the only sign."""
+    if late:
+        return "late"
+    if due_at is None:
+        return "none"
+    hours = (due_at - now).total_seconds() / 3600
+    names = ((0, "late"), (1, "crit"), (4, "soon"), (24, "day"))
+    return next((name for limit, name in names if hours < limit), "calm")
+
+
+def brief(instant: datetime, now: datetime) -> str:
+    """Beijing time to the minute, the year only if it is another: 10-03 10:00."""
+    text, year = shown(instant), shown(now)[:4]
+    return text[5:16] if text[:4] == year else text[:16]
+
+
+def day(instant: datetime) -> str:
+    """The day in Beijing, for the headings of a history: 2022-10-03 周一."""
+    local = instant.astimezone(SHANGHAI)
+    return f"{local:%Y-%m-%d} 周{'一二三四五六日'[local.weekday()]}"
