@@ -30,12 +30,32 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, event, inspect, make_url
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from aftersales.models import TRIGGERS, metadata
 from aftersales.rows import from_json, to_json
+
+__all__ = [
+    "Connection",
+    "DatabaseBusy",
+    "Engine",
+    "Schema",
+    "Violation",
+    "check_schema",
+    "checkpoint",
+    "copying_failed",
+    "create_all",
+    "create_engine",
+    "in_memory",
+    "migrate",
+    "migrating",
+    "reading",
+    "schema_of",
+    "shown",
+    "writing",
+]
 
 #: a writer waits this long for the write lock (SQLite) or for a row (PostgreSQL)
 PATIENCE_SECONDS = 10
@@ -48,6 +68,8 @@ _OLDEST_SQLITE = (3, 39)
 _READS = "aftersales_reads"
 _MIGRATES = "aftersales_migrates"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+#: any number, but the same for everybody who migrates this product
+_MIGRATION_LOCK = 20220930
 
 
 class DatabaseBusy(Exception):
@@ -167,18 +189,22 @@ def _take_write_lock(driver: sqlite3.Connection) -> None:
 def _postgres(url: URL, options: dict[str, Any]) -> Engine:
     session = (
         "-c TimeZone=UTC -c statement_timeout=30s"
-        f" -c lock_timeout={PATIENCE_SECONDS}s -c idle_in_transaction_session_timeout=60s"
+        f" -c lock_timeout={round(PATIENCE_SECONDS * 1000)} -c idle_in_transaction_session_timeout=60s"
     )
+    secrets = {name: value for name, value in url.query.items() if "password" in name}
+    url = url.difference_update_query(secrets)  # or an engine would print them
     arguments = {
         "connect_timeout": 5,
-        "options": f"{url.query.get('options', '')} {session}".strip(),
         # a connection cut without a word is noticed after 10 + 3 x 5 s
         "keepalives": 1,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
-        "application_name": url.query.get("application_name", "aftersales"),
+        "application_name": "aftersales",
+        **url.query,
+        **secrets,
+        "options": f"{url.query.get('options', '')} {session}".strip(),
     }
     size = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10, "pool_timeout": PATIENCE_SECONDS}
     # `postgresql://` means psycopg 3, the only driver known here
@@ -253,6 +279,16 @@ def violation(error: BaseException) -> Violation:
     return Violation(told.constraint_name or column, told.message_primary)
 
 
+def copying_failed(error: Exception, table: str, connection: Connection) -> Exception:
+    """What an error of COPY, which SQLAlchemy does not see, would have been had SQLAlchemy seen it."""
+    driver: Any = connection.dialect.dbapi
+    if isinstance(error, (driver.IntegrityError, driver.DataError)):
+        return violation(error)
+    known = DBAPIError.instance(f"COPY {table}", None, error, driver.Error, True, dialect=connection.dialect)
+    assert isinstance(known, Exception)
+    return known
+
+
 def _sqlite_constraint(message: str) -> str:
     """SQLite names a CHECK or a trigger, but of a UNIQUE it tells the columns only."""
     unique = re.fullmatch(r"UNIQUE constraint failed: (.*)", message)
@@ -305,12 +341,27 @@ def migrate(url: str | URL) -> None:
 
     Two processes that start together take turns.
     """
+    with migrating(url) as connection:
+        upgrade(_config(connection), "head")
+
+
+@contextmanager
+def migrating(url: str | URL) -> Iterator[Connection]:
+    """The transaction of a migration: no time limits, and on SQLite no foreign keys while tables are copied."""
     engine = create_engine(url)
     if in_memory(engine):
         raise ValueError("内存数据库没有历史，请用 create_all")
     try:
         with writing(engine.execution_options(**{_MIGRATES: True})) as connection:
-            upgrade(_config(connection), "head")
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            yield connection
+            if connection.dialect.name == "sqlite":
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                if broken:
+                    raise RuntimeError(f"the migration leaves {len(broken)} rows that point at nothing")
     finally:
         engine.dispose()
 
@@ -338,6 +389,8 @@ class Schema:
 def check_schema(url: str | URL) -> Schema:
     """Is the database at the newest version, its tables, constraints and triggers as in models.py? Changes nothing."""
     engine = create_engine(url)
+    if engine.dialect.name == "sqlite" and not in_memory(engine) and not Path(str(engine.url.database)).exists():
+        return Schema(None, _newest())  # connecting would make the file
     try:
         with reading(engine) as connection:
             return schema_of(connection)
@@ -346,14 +399,19 @@ def check_schema(url: str | URL) -> Schema:
 
 
 def schema_of(connection: Connection) -> Schema:
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
-    assert wanted is not None
+    wanted = _newest()
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     found = context.get_current_revision()
     if found != wanted:
         return Schema(found, wanted)
     differences = [str(difference) for difference in compare_metadata(context, metadata)]
     return Schema(found, wanted, (*differences, *_missing_checks(connection), *_missing_triggers(connection)))
+
+
+def _newest() -> str:
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
 
 
 def _missing_checks(connection: Connection) -> list[str]:

@@ -10,11 +10,13 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from aftersales import decide, store
+from aftersales import arrivals, decide, store
+from aftersales.arrivals import Landed
 from aftersales.clock import shown_day, whole_second
 from aftersales.database import Connection, Engine, reading, writing
 from aftersales.decide import Attempt, Imported, NewTicket, Rules
@@ -87,23 +89,30 @@ class Desk:
         self._wake(ticket)
         return ticket
 
-    def import_ticket(self, imported: Imported, *, shop: str, now: datetime) -> Ticket:
-        """Takes over a ticket that lives on the platform, in the state it shows. Refused: it is here already."""
+    def import_tickets(self, imported: Sequence[Imported], *, shop: str, now: datetime) -> list[Landed]:
+        """Takes over tickets that live on the platform, in the state each shows there, in one transaction.
+
+        Gives what became of each, in their order: the ticket opened, that it was there, or why neither. What was there
+        is left as it is. The shop is added if it is new.
+        """
         now = whole_second(now)
+        for _ in range(_TRIES - 1):
+            with suppress(store.Taken):
+                return self._imported(imported, shop, now)
+        return self._imported(imported, shop, now)
+
+    def _imported(self, imported: Sequence[Imported], shop: str, now: datetime) -> list[Landed]:
+        keys = arrivals.keys_of(imported)
         with writing(self.engine) as connection:
             shop_id = store.shop_id_of(connection, shop)
-            ticket = self._import(connection, imported, shop_id, now)
-        self._wake(ticket)
-        return ticket
-
-    def _import(self, connection: Connection, imported: Imported, shop_id: int, now: datetime) -> Ticket:
-        ticket_id, number = self._next(connection, shop_id, imported.workflow, imported.applied_at)
-        change = decide.take_over(imported, self.rules(), ticket_id=ticket_id, number=number, shop_id=shop_id, now=now)
-        try:
-            store.write(connection, [change])
-        except store.Taken as taken:
-            raise Refused(*_TAKEN[taken.what]) from None
-        return change.after
+            there = arrivals.there_already(connection, shop_id, keys)
+            fresh = arrivals.first_of_each(keys, imported, there)
+            opened = arrivals.decided(connection, fresh, self.rules(), shop_id, now)
+            changes = [change for change in opened.values() if isinstance(change, Change)]
+            store.write(connection, changes)
+        for change in changes:
+            self._wake(change.after)
+        return arrivals.landed(keys, there, opened)
 
     def do(self, command: Command) -> Ticket:
         """Takes a step or a plain action. Refused: nothing has changed but what the clock had to do anyway."""

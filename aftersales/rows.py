@@ -129,7 +129,21 @@ def _unusual_clock(clock: Clock) -> dict[str, Any]:
 
 
 def clocks_from_json(text: str) -> tuple[Clock, ...]:
-    return tuple([_clock_from(found) for found in _decode_plain(text)[0]]) if text != "[]" else ()
+    if text == "[]":
+        return ()
+    # Nearly always one clock of six texts: found between its quotes in half the time that parsing takes.
+    part = text.split('"')
+    if len(part) == 25 and "\\" not in text:
+        places = _JSONB_ORDER if part[1] == "rule" else _CANONICAL_ORDER
+        rule, version, timeout, counted_from, due_at, set_at = [part[place] for place in places]
+        instant = datetime.fromisoformat
+        return (Clock(rule, version, timeout, instant(counted_from), instant(due_at), instant(set_at)),)
+    return tuple([_clock_from(found) for found in _decode_plain(text)[0]])
+
+
+#: rule, version, timeout, counted_from, due_at, set_at: JSONB sorts keys by their length first
+_CANONICAL_ORDER = (11, 23, 19, 3, 7, 15)
+_JSONB_ORDER = (3, 19, 15, 23, 7, 11)
 
 
 def _clock_from(found: dict[str, Any]) -> Clock:

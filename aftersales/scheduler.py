@@ -51,6 +51,7 @@ WATCH_EVERY_SECONDS = 1.0
 JUMP_SECONDS = 1.0
 #: a tick that has not begun so long after its time will not begin by itself
 OVERDUE_SECONDS = 2.0
+SHORTEST_SLEEP = 0.005
 #: what is due but in another scheduler's hands is looked at again after so long, doubled each time
 FIRST_LOOK_AGAIN = 0.05
 FIRST_RETRY, LONGEST_RECONNECT = 0.25, 30.0
@@ -83,12 +84,12 @@ class Lateness:
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> Lateness:
-        ranked = sorted(seconds) or [0.0]
+        ranked = sorted(seconds)
 
         def rank(share: float) -> float:
-            return ranked[math.ceil(share * len(ranked)) - 1]
+            return ranked[math.ceil(share * len(ranked)) - 1] if ranked else 0.0
 
-        return cls(len(ranked), rank(0.5), rank(0.99), ranked[-1])
+        return cls(len(ranked), rank(0.5), rank(0.99), rank(1.0))
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,15 @@ class Scheduler:
         refresh: Callable[[], Iterable[object] | None] | None = None,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
+        if poll_seconds <= 0 or batch < 1:
+            raise ValueError(f"a poll of {poll_seconds} s or a batch of {batch} makes no sense")
         self.desk, self.poll = desk, min(poll_seconds, NEAR.total_seconds())
         self.name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._sqlite = desk.engine.dialect.name == "sqlite"
         self.batch = min(batch, SQLITE_BATCH) if self._sqlite else batch
         self._refresh, self._now = refresh, now
         self._metronome = _Metronome(self._tick, self.poll)
-        self._ear = None if self._sqlite else _Ear(desk.engine, self.wake)
+        self._ear: _Ear | None = None
         self._watchdog = threading.Thread(target=self._watch, name="scheduler-watchdog", daemon=True)
         self._stopping = threading.Event()
         self._running = False
@@ -151,8 +154,7 @@ class Scheduler:
         self._beat_at = self._tidied_at = -math.inf
         self._recounted: tuple[date, str] | None = None
         self._rule_problems: list[str] = []
-        self._round_trouble = _Trouble("the round failed")
-        self._chore_trouble = _Trouble("a chore failed")
+        self._troubles: dict[str, _Trouble] = {}
 
     # ── for others ──
 
@@ -161,18 +163,19 @@ class Scheduler:
         self._started_at, self._well_at, self._running = self._now(), monotonic(), True
         self._metronome.start()
         self._watchdog.start()
-        if self._ear is not None:
-            self._ear.start()
+        if not self._sqlite:
+            self._ear = _Ear(self.desk.engine, self.wake)
         log.info("scheduler %s started; next alarm: %s", self.name, self._when())
 
     def stop(self) -> None:
         """End, for good. Waits for the running batch."""
         self._stopping.set()
+        if not self._running:
+            return
+        self._watchdog.join()  # first, or it might start APScheduler again
         self._metronome.stop()
         if self._ear is not None:
             self._ear.stop()
-        if self._watchdog.ident is not None:
-            self._watchdog.join()
         self._running = False
         self._guarded("the last heartbeat", lambda: self._beat(self._now(), note="stopped"))
         log.info("scheduler %s stopped after %d alarms; next alarm: %s", self.name, self._fired, self._when())
@@ -214,11 +217,10 @@ class Scheduler:
             self._round(None)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- nothing may end the ticking (A6); a rule may exit()
             self._failures += 1
-            self._last_error = (self._now(), f"{type(error).__name__}: {error}")
-            self._round_trouble.arises(error)
+            self._went_wrong("a round", error)
             return self._backoff(FIRST_RETRY, self._failures)
         self._failures = 0
-        self._round_trouble.passes()
+        self._went_well("a round")
         return self._until_next()
 
     def _until_next(self) -> float:
@@ -239,14 +241,13 @@ class Scheduler:
             done += self._catch_up(at)
         if not done.claimed:
             self._guarded("the checkpoint", self._tidy)
-        self._beat_if_time(at or self._now())
+        self._guarded("the heartbeat", lambda: self._beat_if_time(at or self._now()))
         self._well_at = monotonic()
         return done
 
     def _catch_up(self, at: datetime | None) -> Round:
         """Sweep batch by batch until nothing is due, or what is due is in other hands. With nothing due, one query."""
         done = Round()
-        self._blocked = 0 if at else self._blocked
         while True:
             now = at or self._now()
             self._next_alarm = self.desk.next_alarm()
@@ -260,7 +261,7 @@ class Scheduler:
             if self._stopping.is_set() or not batch.claimed:
                 return done
             self._well_at = monotonic()
-            self._beat_if_time(now)
+            self._guarded("the heartbeat", lambda: self._beat_if_time(at or self._now()))
             if self._sqlite:
                 self._stopping.wait(SQLITE_PAUSE_SECONDS)
 
@@ -286,7 +287,7 @@ class Scheduler:
             except DatabaseBusy:
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 -- see above
-                log.warning("a batch failed: %s: %s", type(error).__name__, error)
+                self._went_wrong("a batch", error)
                 if last or isinstance(error, (Violation, store.Stale, store.Taken)):
                     break
         return self.desk.sweep_one_by_one(now, self.batch)
@@ -309,11 +310,19 @@ class Scheduler:
         """A chore that must not keep alarms from firing; it is tried again with the next round."""
         try:
             done = chore()
-        except Exception as error:  # noqa: BLE001 -- see above; logged once and shown by status
-            self._last_error = (self._now(), f"{what}: {type(error).__name__}: {error}")
-            self._chore_trouble.arises(error, what)
+        except Exception as error:  # noqa: BLE001 -- see above
+            self._went_wrong(what, error)
             return False
+        self._went_well(what)
         return done
+
+    def _went_wrong(self, what: str, error: BaseException) -> None:
+        self._last_error = (self._now(), f"{what}: {type(error).__name__}: {error}")
+        self._troubles.setdefault(what, _Trouble(what)).arises(error)
+
+    def _went_well(self, what: str) -> None:
+        if what in self._troubles:
+            self._troubles.pop(what).passes()
 
     def _refresh_rules(self) -> None:
         """Read the rule files that changed; what is wrong with them is said once, not every five seconds."""
@@ -347,10 +356,9 @@ class Scheduler:
         self._tidied_at = monotonic()
         return checkpoint(self.desk.engine)
 
-    def _beat_if_time(self, now: datetime) -> None:
+    def _beat_if_time(self, now: datetime) -> bool:
         # a little early rather than only with every second poll
-        if monotonic() - self._beat_at >= 0.8 * self.poll:
-            self._beat(now)
+        return monotonic() - self._beat_at >= 0.8 * self.poll and self._beat(now)
 
     def _beat(self, now: datetime, note: str = "") -> bool:
         with writing(self.desk.engine) as connection:
@@ -364,17 +372,23 @@ class Scheduler:
     # ── the watchdog ──
 
     def _watch(self) -> None:
-        wall, steady, well = self._now(), monotonic(), True
+        last = (self._now(), monotonic(), True)
         while not self._stopping.wait(min(WATCH_EVERY_SECONDS, self.poll)):
-            was_wall, was_steady, was_well = wall, steady, well
-            wall, steady, well = self._now(), monotonic(), self._healthy()
-            jumped = (wall - was_wall).total_seconds() - (steady - was_steady)
-            if abs(jumped) > JUMP_SECONDS:
-                log.warning("the wall clock was set by %+.0f s: looking at once", jumped)
-                self._metronome.ring(0)
-            if was_well and not well:
-                log.error("no round went well for %.0f s", steady - self._well_at)
-            self._metronome.check()
+            try:
+                last = self._look(*last)
+            except Exception:  # the watchdog is the last to go
+                log.exception("the watchdog stumbled")
+
+    def _look(self, was_wall: datetime, was_steady: float, was_well: bool) -> tuple[datetime, float, bool]:
+        wall, steady, well = self._now(), monotonic(), self._healthy()
+        jumped = (wall - was_wall).total_seconds() - (steady - was_steady)
+        if abs(jumped) > JUMP_SECONDS:
+            log.warning("the wall clock was set by %+.0f s: looking at once", jumped)
+            self._metronome.ring(0)
+        if was_well and not well:
+            log.error("no round went well for %.0f s", steady - self._well_at)
+        self._metronome.check()
+        return wall, steady, well
 
 
 class _Trouble:
@@ -383,94 +397,103 @@ class _Trouble:
     def __init__(self, what: str) -> None:
         self.what, self.count, self.kind = what, 0, ""
 
-    def arises(self, error: BaseException, what: str = "") -> None:
-        kind = f"{what or self.what} ({type(error).__name__})"
+    def arises(self, error: BaseException) -> None:
+        kind = type(error).__name__
         self.count = self.count + 1 if kind == self.kind else 1
         self.kind = kind
         if self.count == 1:
-            log.error("%s: %s", kind, error, exc_info=error)
+            log.error("%s failed: %s: %s", self.what, kind, error, exc_info=error)
         elif self.count & (self.count - 1) == 0:
-            log.error("%s for the %dth time: %s", kind, self.count, error)
+            log.error("%s failed for the %dth time: %s: %s", self.what, self.count, kind, error)
 
     def passes(self) -> None:
         if self.count:
-            log.info("in order again after %d times: %s", self.count, self.kind)
+            log.info("%s: in order again after %d failures", self.what, self.count)
         self.count, self.kind = 0, ""
 
 
 # ── APScheduler ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _After(BaseTrigger):  # type: ignore[misc] # apscheduler ships no types
-    """Due `delay` seconds from now, by APScheduler's own clock; once it ran, again after `poll`, until told better.
+class _When(BaseTrigger):  # type: ignore[misc] # apscheduler ships no types
+    """Due so many seconds from now, by APScheduler's own clock, whatever that says.
 
-    Always after now: an interval trigger would list every tick since 1970 after a clock was wrong.
+    Never at or before now: a trigger that counts on from the last run, as an interval does, would list every run that
+    a clock set forward has passed over.
     """
 
-    def __init__(self, delay: float, poll: float) -> None:
-        self.delay, self.poll = max(0.0, delay), poll
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
 
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        return now + timedelta(seconds=self.delay if previous_fire_time is None else self.poll)
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        return now + timedelta(seconds=self._seconds())
 
 
 class _Metronome:
     """Calls `tick` again and again: after the seconds that it returned, or when somebody rings for an earlier time.
 
-    All that is decided here is decided on the monotonic clock.
+    What is decided here is decided on the monotonic clock, and stands in `_due`. APScheduler only ever copies it: it is
+    never called with the lock held, since it holds its own when it calls us.
     """
 
     def __init__(self, tick: Callable[[], float], poll: float) -> None:
         self._tick, self._poll = tick, poll
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._jobs: Any = None
-        #: when the next tick is to begin
+        #: when the next tick is to begin; infinite while one runs and nobody has rung
         self._due = math.inf
-        #: APScheduler has the job in hand: from the beginning of a tick until it would start another
-        self._busy = False
         self._ticking = False
         self._rung_in_vain = False
 
     def start(self) -> None:
-        with self._lock:
-            self._begin()
-
-    def _begin(self) -> None:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it tells of every tick
         jobs = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
         jobs.add_listener(self._ended, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+        self._jobs, self._due = jobs, monotonic()
         jobs.add_job(
-            self._run, _After(0, self._poll), id="tick", misfire_grace_time=None, coalesce=True, max_instances=1
+            self._run, _When(self._seconds_left), id="tick", misfire_grace_time=None, coalesce=True, max_instances=1
         )
         jobs.start()
-        self._jobs, self._due, self._busy = jobs, monotonic(), False
 
     def stop(self) -> None:
         """Waits for the tick that runs."""
         with self._lock:
-            jobs, self._jobs = self._jobs, None  # whoever comes now finds nothing to set: no deadlock with shutdown
-        if jobs is not None:
-            jobs.shutdown(wait=True)
+            jobs, self._jobs = self._jobs, None
+        jobs.shutdown(wait=False)  # it would wait with its lock held, which `_ended` needs
+        with self._lock:
+            self._lock.wait_for(lambda: not self._ticking)
 
     def ring(self, delay: float) -> None:
         """Tick in so many seconds at the latest."""
         due = monotonic() + max(0.0, delay)
         with self._lock:
-            if due >= self._due or self._jobs is None:
+            if self._jobs is None or due >= self._due:
                 return
-            if self._busy:
-                self._due = due  # APScheduler would drop a second run, so this waits for the first
-            else:
-                self._set(due)
+            self._due = due
+            ticking = self._ticking
+        if not ticking:  # else `_ended` does it: APScheduler would drop a second run
+            self._set()
 
-    def _set(self, due: float) -> None:
-        self._due = due
-        self._jobs.reschedule_job("tick", trigger=_After(due - monotonic(), self._poll))
+    def _seconds_left(self) -> float:
+        return max(SHORTEST_SLEEP, min(self._poll, self._due - monotonic()))
+
+    def _set(self) -> None:
+        """Have APScheduler copy `_due`; again if it changed meanwhile, so that the latest value is copied last."""
+        jobs, due = self._jobs, None
+        while jobs is not None and due != self._due:
+            due = self._due
+            try:
+                jobs.reschedule_job("tick", trigger=_When(self._seconds_left))
+            except Exception:  # whoever rang has done nothing wrong, and `check` will notice
+                if jobs is self._jobs:
+                    log.exception("APScheduler has lost its job")
+                return
 
     def _run(self) -> None:
         with self._lock:
-            self._busy = self._ticking = True
-            self._due = math.inf
+            if self._jobs is None:
+                return
+            self._ticking, self._due = True, math.inf
         delay = self._poll
         try:
             delay = self._tick()
@@ -478,31 +501,27 @@ class _Metronome:
             with self._lock:
                 self._ticking = False
                 self._due = min(self._due, monotonic() + delay)
+                self._lock.notify_all()
 
     def _ended(self, _event: object) -> None:
-        """The job has left APScheduler's hands and may be set again. (Set earlier, it might be dropped.)"""
-        with self._lock:
-            self._busy = False
-            if self._jobs is not None:
-                self._set(self._due)
+        """The job has left APScheduler's hands. (Set earlier, its next run might come before that and be dropped.)"""
+        self._set()
 
     def check(self) -> None:
-        """A tick that is overdue is rung for; if that does not help, APScheduler is replaced."""
+        """A tick that is overdue is set anew; if that does not help, APScheduler is replaced."""
         with self._lock:
-            if self._jobs is None or self._ticking or monotonic() < self._due + OVERDUE_SECONDS:
+            jobs = self._jobs
+            if jobs is None or self._ticking or monotonic() < self._due + OVERDUE_SECONDS:
                 self._rung_in_vain = False
                 return
-            if not self._rung_in_vain:
-                self._rung_in_vain, self._busy = True, False
-                was_due = self._due
-                self._set(monotonic())
-                self._due = was_due
-                return
-            log.error("APScheduler does not tick any more: starting it anew")
-            jobs = self._jobs
-            self._begin()
-            self._rung_in_vain = False
-        jobs.shutdown(wait=False)
+            in_vain, self._rung_in_vain = self._rung_in_vain, not self._rung_in_vain
+        if not in_vain:
+            self._set()
+            return
+        log.error("APScheduler does not tick any more: starting it anew")
+        self.start()
+        # it waits for a thread of which nothing is known
+        threading.Thread(target=jobs.shutdown, args=(False,), daemon=True).start()
 
 
 # ── Between processes, on PostgreSQL ──────────────────────────────────────────────────────────────────────────────────
@@ -522,17 +541,14 @@ class _Ear:
 
     def __init__(self, engine: Engine, wake: Callable[[datetime], None]) -> None:
         self._engine, self._wake = engine, wake
-        self._thread = threading.Thread(target=self._run, name="scheduler-ear", daemon=True)
+        self._trouble = _Trouble("hearing other processes")
         self._stopping = threading.Event()
-        self._trouble = _Trouble("cannot hear other processes")
-
-    def start(self) -> None:
-        self._stopped, self._stop = socket.socketpair()
+        # closing one end ends the waiting at the other
+        self._stop, self._stopped = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="scheduler-ear", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        if self._thread.ident is None:
-            return
         self._stopping.set()
         self._stop.close()
         self._thread.join()
@@ -542,23 +558,23 @@ class _Ear:
         while not self._stopping.is_set():
             try:
                 with closing(self._connection()) as driver:
-                    self._trouble.passes()
                     self._listen(driver)
             except Exception as error:  # noqa: BLE001 -- a connection may be lost in any way, and is made again
                 self._trouble.arises(error)
                 self._stopping.wait(min(FIRST_RETRY * 2.0 ** min(self._trouble.count, 20), LONGEST_RECONNECT))
 
     def _connection(self) -> Any:
-        """The driver's own, taken out of the pool: it waits for hours, and not in a transaction."""
+        """The driver's own, taken out of the pool for good: it waits for hours."""
         pooled = self._engine.raw_connection()
+        driver = pooled.driver_connection
         pooled.detach()
-        driver: Any = pooled.driver_connection
-        driver.rollback()
-        driver.autocommit = True
-        driver.execute(f"LISTEN {CHANNEL}")
         return driver
 
     def _listen(self, driver: Any) -> None:
+        driver.rollback()
+        driver.autocommit = True  # what is told arrives between transactions only
+        driver.execute(f"LISTEN {CHANNEL}")
+        self._trouble.passes()
         with selectors.DefaultSelector() as ready:
             ready.register(driver, selectors.EVENT_READ)
             ready.register(self._stopped, selectors.EVENT_READ)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, CursorResult
 from sqlalchemy.dialects import postgresql
 
 from aftersales import clock
-from aftersales.database import Violation, violation
+from aftersales.database import Violation, copying_failed
 from aftersales.models import metadata
 from aftersales.rows import (
     EVENT,
@@ -425,11 +425,14 @@ class _Batch:
         _run_many(connection, USE_WAYBILL, self.waybills)
 
     def _not_written(self, connection: Connection, columns: tuple[str, ...]) -> list[int]:
-        """What was written has the new hash by now; what has another was changed by somebody else."""
+        """What was written has the new hash by now; what has another was changed by somebody else.
+
+        Where all have it, somebody else did the very same, and it may be any of them.
+        """
         place = columns.index("last_hash")
         wanted = {row[-3]: row[place] for row in self.updates[columns]}
         found = dict(_fetch(connection, "SELECT id, last_hash FROM ticket WHERE id {ids}", _ids(connection, [*wanted])))
-        return [number for number, head in wanted.items() if found.get(number) != head]
+        return [number for number, head in wanted.items() if found.get(number) != head] or [*wanted]
 
 
 def _run_many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> int:
@@ -503,8 +506,8 @@ def _postgres_insert(connection: Connection, table: str, columns: tuple[str, ...
         with cursor.copy(f"COPY {table} ({_named(columns)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-    except (driver.IntegrityError, driver.DataError) as refused:
-        raise violation(refused) from None  # its own text quotes the row
+    except driver.Error as error:
+        raise copying_failed(error, table, connection) from None  # its own text quotes the row
 
 
 _HANDS = {"sqlite": (_sqlite_update, _sqlite_insert), "postgresql": (_postgres_update, _postgres_insert)}

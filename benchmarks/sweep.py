@@ -6,7 +6,8 @@ Fills an empty database with exchange tickets in `pending_merchant_review` under
 measurement, among `armed` that are not due. Then, in turn, several rounds of
 
 * the floor: one transaction of three set-based statements that do the same row writes (ticket, event, outbox);
-* the sweep: claim, decide, write, commit, in batches, as the scheduler does.
+* the sweep: claim, decide, write, commit, in batches, as the scheduler does (`--way store`: with a change made by
+  hand where the engine decides, to see what deciding costs).
 
 Rates change with the hour and the machine; the ratio of the two in one run is the figure.
 """
@@ -22,9 +23,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
+from aftersales.catalog import built_in
 from aftersales.database import checkpoint, create_engine, migrate, writing
+from aftersales.decide import Rules
+from aftersales.desk import Desk
 from aftersales.store import claim_due, write
 from aftersales.ticket import Change, Clock, Event, Ticket
+from aftersales.work_calendar import WorkCalendar
 
 #: the overdue tickets of measurement k fell due in the hour before BASE + k hours
 BASE = datetime(2022, 12, 1, tzinfo=UTC)
@@ -135,9 +140,9 @@ def prepare(engine: Engine, n: int, measurements: int, armed: int) -> None:
         for offset in (1, 2, 3):
             fill(connection, offset, 4, beside // 3, f"172800 + (i * {86400 * 28 // max(armed, 1) + 1})", BASE)
         fill(connection, 4 * n * measurements + 3, 1, armed - beside // 3 * 3, "172800 + (i * 7919) % 2419200", BASE)
-    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT setval('ticket_id_seq', max(id)) FROM ticket")
         connection.exec_driver_sql("ANALYZE")
-        connection.commit()
     checkpoint(engine)
 
 
@@ -216,7 +221,18 @@ def by_hand(ticket: Ticket, now: datetime) -> Change:
     return Change(ticket, after, (event,))
 
 
-WAYS: dict[str, Callable[[Engine, datetime, int], int]] = {"store": store_only}
+def whole_engine(engine: Engine, now: datetime, batch: int) -> int:
+    """What a scheduler does at its alarm, with the real rules."""
+    rules = Rules(built_in(), WorkCalendar.default())
+    desk, moved = Desk(engine, lambda: rules), 0
+    while True:
+        swept = desk.sweep(now, batch)
+        moved += len(swept.fired)
+        if swept.claimed < batch:
+            return moved
+
+
+WAYS: dict[str, Callable[[Engine, datetime, int], int]] = {"engine": whole_engine, "store": store_only}
 
 
 # ── Measuring ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,7 +259,7 @@ def main() -> None:
     parser.add_argument("--armed", type=int, default=1_000_000, help="tickets that are not due")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=500)
-    parser.add_argument("--way", choices=WAYS, default="store")
+    parser.add_argument("--way", choices=WAYS, default="engine")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     migrate(given.db)

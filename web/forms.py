@@ -16,8 +16,10 @@ from fastapi import Depends, HTTPException, Request
 
 from aftersales.errors import Refused
 from aftersales.fill_in import Form, from_text
+from aftersales.money import fen
 from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.vocabulary import Actor, Fact
+from web import words
 
 VERSION, KEY, WHO, EVIDENCE = "_version", "_key", "_as", "_evidence"
 #: whole forms, in bytes: a text of the greatest length allowed is 180 KB when it arrives
@@ -25,7 +27,6 @@ MAX_BODY = 2 * 1024 * 1024
 _MAX_FIELDS = 200
 #: one line is enough for these texts; all others may be long
 _ONE_LINE = {"courier", "agent", "liable", "shop", "buyer"}
-_BROKEN = "这张表单不完整，请回到工单重新打开再提交"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -44,18 +45,31 @@ class Posted:
 
     def facts(self, form: Form) -> dict[str, Any]:
         """Texts made into values. Refused: a text that no database can store, which must not even be looked for."""
-        label = {fact.name: fact.label for fact in form.facts}
+        asked = {fact.name: fact for fact in form.facts}
+        found: dict[str, Any] = {}
         for name, text in self.texts.items():
             if _UNSTORABLE.search(name + text):
-                raise Refused("invalid_field", f"{label.get(name, name)}：含有不能保存的字符，请删去后重填")
-        return {key: value for name, text in self.texts.items() for key, value in _value(form, name, text).items()}
+                label = asked[name].label if name in asked else words.UNKNOWN_FIELD
+                raise Refused("invalid_field", f"{label}：{words.UNSTORABLE}")
+            found |= _value(form, asked.get(name), name, text)
+        return found
 
 
-def _value(form: Form, name: str, text: str) -> dict[str, Any]:
+def _value(form: Form, fact: Fact | None, name: str, text: str) -> dict[str, Any]:
+    if fact is not None and fact.kind == "fen" and text.strip():
+        _amount(fact, text)
     try:
         return from_text(form, {name: text})
     except ValueError:  # --5, or a number of thousands of digits: the engine says what is wrong with it
         return {name: text}
+
+
+def _amount(fact: Fact, text: str) -> None:
+    """People write 元, so they are told what is wrong with it in 元."""
+    try:
+        fen(text, allow_negative=True)
+    except ValueError as problem:
+        raise Refused("invalid_field", f"{fact.label}：{problem}") from None
 
 
 async def _posted(request: Request) -> Posted:
@@ -63,12 +77,12 @@ async def _posted(request: Request) -> Posted:
     try:
         form = await request.form(max_files=0, max_fields=_MAX_FIELDS, max_part_size=MAX_BODY)
     except ValueError:  # no form, whatever its header says
-        raise HTTPException(400, _BROKEN) from None
+        raise HTTPException(400, words.BROKEN_FORM) from None
     sent = [(name, value.replace("\r\n", "\n")) for name, value in form.multi_items() if isinstance(value, str)]
     own = {name: value for name, value in sent if name.startswith("_")}
     version, key = own.get(VERSION, ""), own.get(KEY, "")
     if not re.fullmatch(r"[0-9]{1,9}", version) or not re.fullmatch(r"[0-9A-Za-z_-]{16,64}", key):
-        raise HTTPException(400, _BROKEN)
+        raise HTTPException(400, words.BROKEN_FORM)
     return Posted(
         texts={name: value for name, value in sent if not name.startswith("_")},
         evidence=tuple(dict.fromkeys(value for name, value in sent if name == EVIDENCE)),

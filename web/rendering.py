@@ -11,7 +11,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from aftersales.clock import shown
+from aftersales.clock import lasting, shown
 from aftersales.money import yuan
 from web import words
 
@@ -30,7 +30,7 @@ def static(name: str) -> str:
 
 
 _templates.globals |= {"static": static, "words": words}
-_templates.filters |= {"yuan": yuan, "shown": shown}
+_templates.filters |= {"yuan": yuan, "shown": shown, "lasting": lasting}
 
 
 def page(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from aftersales.application import Application
+from aftersales.desk import Desk
 from aftersales.serving import log_to_stderr, make_scheduler
 from web.app import create_app
 
@@ -13,5 +14,7 @@ def serve(application: Application, *, host: str, port: int, scheduler: bool) ->
     """Pages on http://host:port/ until interrupted."""
     log_to_stderr()
     metronome = make_scheduler(application) if scheduler else None
-    pages = create_app(application.desk, application.rules, application.settings, metronome)
+    # the pages' own door to the same database: what is done there wakes the scheduler beside it
+    desk = Desk(application.engine, application.rules, None if metronome is None else metronome.wake)
+    pages = create_app(desk, application.rules, application.settings, metronome)
     uvicorn.run(pages, host=host, port=port, log_level="info", proxy_headers=False, server_header=False)

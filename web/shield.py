@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -69,7 +67,8 @@ def comes_from_elsewhere(headers: Headers) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return False
-    return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    host = origin.partition("://")[2].lower()
+    return not host or host != headers.get("host", "").lower()
 
 
 def _add_headers(headers: MutableHeaders, path: str, status: int) -> None:

@@ -5,11 +5,11 @@ What the tables name themselves (states, steps, facts, choices) is never repeate
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from aftersales.clock import SHANGHAI, lasting, shown
+from aftersales.clock import lasting, shown
 from aftersales.decide import Rules
 from aftersales.money import yuan
 from aftersales.workflows import facts
@@ -33,9 +33,21 @@ NO_CLOCK = {
     "ran_out": "时限已到，要人处理",
     "policy_missing": "没有生效的规则版本，要人判断",
     "no_new_limit": "没有约定新的期限",
+    "platform_authority": "以平台为准，等平台同步期限",
+    "platform_past_due": "平台的期限已过，等平台的结果",
 }
 BASIS = {"rule": "按规则计算", "platform": "平台给的期限", "agreement": "双方约定"}
 AUTHORITIES = {"local": "按本系统的时限", "platform": "以平台为准"}
+PLACE_LABEL = "开单"
+#: what a ticket is asked at its opening, whatever its type
+PLACE = {
+    "policy": "平台规则",
+    "order_no": "订单号",
+    "item_no": "商品",
+    "buyer": "买家",
+    "shop": "店铺",
+    "authority": "时限以谁为准",
+}
 CLOCK_EFFECTS = {
     ClockEffect.RUNS_ON: "时限照走",
     ClockEffect.ADDS: "原时限照走，另加新时限",
@@ -48,6 +60,16 @@ GOODS = {"buyer": "在买家处", "on_the_way": "在途", "merchant": "在商家
 #: fields that no fact of the tables stands for
 _OTHER_FIELDS = {"refund_fen": "本单退款", "compensation_fen": "补偿金额"}
 _EVERY_FACT = {fact.name: fact for fact in vars(facts).values() if isinstance(fact, Fact)}
+
+
+BROKEN_FORM = "这张表单不完整，请回到工单重新打开再提交"
+UNSTORABLE = "含有不能保存的字符，请删去后重填"
+UNKNOWN_FIELD = "表单"
+NO_SUCH_TICKET = "没有编号为 {} 的工单，请核对编号"
+
+
+def too_long(label: str, length: int, longest: int) -> str:
+    return f"{label}：太长了（{length} 字），最多 {longest} 字"
 
 
 # ── tables ──
@@ -101,22 +123,28 @@ def relation_label(relation: str) -> str:
 
 
 def named(given: Mapping[str, Any], known: Iterable[Fact]) -> list[tuple[str, str]]:
-    """(label, value) of everything that was filled in or is remembered, in the order of the tables."""
-    of_name = {**_EVERY_FACT, **{fact.name: fact for fact in known}}
+    """(label, value) of everything filled in or remembered: the `known` first, in their order."""
+    of_name = {fact.name: fact for fact in known}
+    of_name |= {name: fact for name, fact in _EVERY_FACT.items() if name not in of_name}
     order = {name: place for place, name in enumerate(of_name)}
     ordered = sorted(given, key=lambda name: (order.get(name, len(order)), name))
-    return [_named(of_name.get(name), name, given[name]) for name in ordered if given[name] not in (None, "")]
+    return [pair for name in ordered for pair in _named(of_name.get(name), name, given[name])]
 
 
 def facts_of(workflow: type[Workflow]) -> list[Fact]:
-    """What a ticket of this type remembers: what is said of it at its opening wins over what later steps call so."""
-    openings = [fact for opening in reversed(workflow.openings()) for fact in opening.facts]
-    return [*workflow.remembers, *openings]
+    """What a ticket of this type remembers, as it was called when the ticket was opened."""
+    asked = list(workflow.openings()[0].facts)
+    names = {fact.name for fact in asked}
+    return [*asked, *(fact for fact in workflow.remembers if fact.name not in names)]
 
 
-def _named(fact: Fact | None, name: str, value: Any) -> tuple[str, str]:
+def _named(fact: Fact | None, name: str, value: Any) -> list[tuple[str, str]]:
+    if value in (None, ""):
+        return []
+    if isinstance(value, Mapping):  # what a platform's export says of a ticket, in its own words
+        return [(str(label), str(said)) for label, said in value.items() if said]
     label = _OTHER_FIELDS.get(name, name) if fact is None else fact.label
-    return label, shown_value(fact, name, value)
+    return [(label, shown_value(fact, name, value))]
 
 
 def shown_value(fact: Fact | None, name: str, value: Any) -> str:
@@ -126,7 +154,7 @@ def shown_value(fact: Fact | None, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "是" if value else "否"
     if fact is not None and fact.choices:
-        return dict(fact.choices).get(value, str(value))
+        return str(dict(fact.choices).get(value, value))
     if name.endswith("_fen") and isinstance(value, int):
         return yuan(value)
     return str(value)
@@ -145,6 +173,11 @@ def left(due_at: datetime, now: datetime) -> str:
     return f"逾期 {lasting(-seconds)}" if seconds < 0 else f"剩 {lasting(seconds)}"
 
 
+def left_when_paused(paused: Sequence[Mapping[str, Any]]) -> str:
+    """19 小时 28 分; of several paused clocks, the one with least left. "" for none."""
+    return lasting(min(clock["left_seconds"] for clock in paused)) if paused else ""
+
+
 def urgency(due_at: datetime | None, now: datetime, *, late: bool = False) -> str:
     """late, crit (under 1 h), soon (4 h), day (24 h), calm or none: the name of a colour, never the only sign."""
     if late:
@@ -160,9 +193,3 @@ def brief(instant: datetime, now: datetime) -> str:
     """Beijing time to the minute, the year only if it is another: 10-03 10:00."""
     text, year = shown(instant), shown(now)[:4]
     return text[5:16] if text[:4] == year else text[:16]
-
-
-def day(instant: datetime) -> str:
-    """The day in Beijing, for the headings of a history: 2022-10-03 周一."""
-    local = instant.astimezone(SHANGHAI)
-    return f"{local:%Y-%m-%d} 周{'一二三四五六日'[local.weekday()]}"

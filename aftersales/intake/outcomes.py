@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from pathlib import Path
 from aftersales.intake.cells import shown
 from aftersales.intake.kuaishou import KUAISHOU
 from aftersales.intake.reader import Form, Limits, Row, Table, open_table
-from aftersales.intake.rows import WHOLE_ROW, ImportedTicket, RowProblem, changed_fields, read
+from aftersales.intake.rows import WHOLE_ROW, ImportedTicket, RowProblem, changed_fields, content_shown, read
 from aftersales.intake.shapes import Layout, Shape, recognise
 
 SHAPES: tuple[Shape, ...] = (KUAISHOU,)
@@ -67,11 +67,24 @@ class Differs:
 Outcome = Good | Bad | Again | Differs
 
 
-def difference(ticket: ImportedTicket, layout: Layout, changed: tuple[str, ...], where: str) -> tuple[RowProblem, ...]:
-    """One problem for each field that differs from what is already known. `where` says where that stands: 第 3 行."""
-    reason = f"{where}已有同一个售后单号，内容却不同，没有采用这一行；请到平台后台核对哪一个是对的，再处理这一单"
-    columns = [layout.columns[name] for name in changed if name in layout.columns] or [WHOLE_ROW]
-    return tuple(RowProblem(ticket.line, name, shown(ticket.raw.get(name, "")), reason) for name in columns)
+def difference(
+    ticket: ImportedTicket, layout: Layout, changed: Sequence[str], where: str, said: Mapping[str, str] | None = None
+) -> tuple[RowProblem, ...]:
+    """One problem for each field that differs from what is already known.
+
+    `where` says where that stands (第 3 行), `said` what stands there, if it was kept, spelt as `content` is.
+    """
+    before = {name: f"（那时是「{content_shown(name, said.get(name, ''))}」）" for name in changed} if said else {}
+    return tuple(
+        RowProblem(
+            ticket.line,
+            layout.columns.get(name, WHOLE_ROW),
+            shown(ticket.raw.get(layout.columns.get(name, ""), "")),
+            f"{where}已有同一个售后单号，内容却不同{before.get(name, '')}，没有采用这一行；"
+            "请到平台后台核对哪一个是对的，再处理这一单",
+        )
+        for name in [name for name in changed if name in layout.columns] or [WHOLE_ROW]
+    )
 
 
 class Intake:

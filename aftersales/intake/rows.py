@@ -131,6 +131,15 @@ def _spelt(value: Value) -> str:
     return "" if value is None else str(value)
 
 
+def content_shown(name: str, text: str) -> str:
+    """A field of `content` as people read it."""
+    if text and name.endswith("_fen"):
+        return money.yuan(int(text))
+    if text and name.endswith("_at"):
+        return clock.shown(datetime.fromisoformat(text))
+    return shown(text) or "空"
+
+
 # ── Reading ────────────────────────────────────────────────────────────────────────
 
 

@@ -9,10 +9,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from aftersales import models
-from aftersales.database import create_engine, writing
-
-#: one number for everybody who migrates this product: two processes that start together take turns
-LOCK = 20220930
+from aftersales.database import migrating
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
@@ -30,21 +27,13 @@ def run(connection: Connection) -> None:
         render_item=render_item,
         transactional_ddl=True,  # SQLite can, once the driver leaves BEGIN to us
     )
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
     with context.begin_transaction():
         context.run_migrations()
-    if connection.dialect.name == "sqlite":
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-        if broken:
-            raise RuntimeError(f"the migration leaves {len(broken)} rows that point at nothing")
 
 
 given = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    with writing(create_engine(os.environ["AFTERSALES_DATABASE_URL"])) as connection:
-        run(connection)
+    with migrating(os.environ["AFTERSALES_DATABASE_URL"]) as own:
+        run(own)

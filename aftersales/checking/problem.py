@@ -1,0 +1,32 @@
+"""One finding: where, what is wrong, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`code` groups them: T a table, W a workflow, P a policy, L a clock, F a file, X the checker itself."""
+
+    path: str
+    line: int
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.code} {self.message}"
+
+
+def meant(word: str, known: Iterable[str], otherwise: str = "请检查拼写") -> str:
+    """“是不是「days」？” if some known word is near."""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1)
+    return f"是不是「{folded[close[0]]}」？" if close else otherwise
+
+
+def listed(names: Iterable[str]) -> str:
+    """「甲」、「乙」."""
+    return "、".join(f"「{name}」" for name in names)

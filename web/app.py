@@ -1,0 +1,66 @@
+"""The site, made by a factory: everything it needs is handed to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
+
+from aftersales.decide import Rules
+from aftersales.desk import Desk
+from aftersales.settings import Settings
+from web import errors
+from web.forms import MAX_BODY
+from web.pages import health, new, queue, ticket
+from web.rendering import STATIC, page
+from web.shield import Shield
+from web.site import SeveralShops, Site
+
+
+class Metronome(Protocol):
+    """What the site asks of a scheduler that lives in its process."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+def create_app(
+    desk: Desk, rules_provider: Callable[[], Rules], settings: Settings, scheduler: Metronome | None = None
+) -> FastAPI:
+    """The site over this desk. A scheduler that is handed in starts and stops with it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if scheduler is not None:
+            await run_in_threadpool(scheduler.start)
+        yield
+        if scheduler is not None:
+            await run_in_threadpool(scheduler.stop)
+
+    app = _Site(
+        lifespan=lifespan, max_body_size=MAX_BODY, redirect_slashes=False,
+        docs_url=None, redoc_url=None, openapi_url=None,
+    )  # fmt: skip
+    app.state.site = Site(desk, rules_provider, settings)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    for pages in (health, queue, new, ticket):
+        app.include_router(pages.router)
+    errors.install(app)
+    app.add_exception_handler(SeveralShops, _which_shop)
+    return app
+
+
+class _Site(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """The shield stands outside even of the handler of errors, so that its answers carry the headers too."""
+        return Shield(super().build_middleware_stack())
+
+
+def _which_shop(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, SeveralShops)
+    return page("which.html", {"number": error.number, "found": error.found}, 300)

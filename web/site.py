@@ -1,0 +1,55 @@
+"""What every page is given: the desk, the rules that hold now, the settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from aftersales import queries
+from aftersales.decide import Rules
+from aftersales.desk import Desk
+from aftersales.errors import UnknownTicket
+from aftersales.settings import Settings
+from aftersales.ticket import Ticket
+from web import words
+
+
+@dataclass(frozen=True)
+class Site:
+    desk: Desk
+    rules: Callable[[], Rules]
+    settings: Settings
+
+
+def _site(request: Request) -> Site:
+    found: Site = request.app.state.site
+    return found
+
+
+TheSite = Annotated[Site, Depends(_site)]
+
+
+class SeveralShops(Exception):
+    """Shops count for themselves, so a number may be there more than once."""
+
+    def __init__(self, number: str, found: list[tuple[int, str]]) -> None:
+        super().__init__(number)
+        self.number, self.found = number, found
+
+
+def ticket_of(site: Site, name: str) -> Ticket:
+    """The ticket that an address names: by its number, or by its id. UnknownTicket, SeveralShops."""
+    if re.fullmatch(r"[0-9]{1,18}", name):
+        return queries.ticket(site.desk.engine, int(name))
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", name):
+        raise UnknownTicket(words.NO_SUCH_TICKET.format(name[:40]))
+    found = queries.numbered(site.desk.engine, name)
+    if len(found) > 1:
+        raise SeveralShops(name, found)
+    if not found:
+        raise UnknownTicket(words.NO_SUCH_TICKET.format(name))
+    return queries.ticket(site.desk.engine, found[0][0])
