@@ -176,7 +176,7 @@ ANSWERED_WITHOUT_EVENT = query("""
 SELECT t.number, '答复过的请求没有它的记录（第 ' || CAST(c.seq AS TEXT) || ' 条）'
 FROM command c JOIN ticket t ON t.id = c.ticket_id
 LEFT JOIN ticket_event e ON e.ticket_id = c.ticket_id AND e.seq = c.seq
-WHERE e.command_key IS DISTINCT FROM c."key" ORDER BY t.id
+WHERE e.command_key IS DISTINCT FROM c."key" AND c.seq <= t.version ORDER BY t.id
 """)
 
 PAID_TWICE = query("""
@@ -527,7 +527,7 @@ class _Found:
             for found in check(case):
                 self.broken(promise, Break(case.ticket.number, found))
         self.recounts += any(one.provisional for one in case.ticket.clocks) and invariants.waits_for_recount(case)
-        for event, _ in case.fired():
+        for event, _ in case.fired:
             if event.due_at is not None:
                 self.late.append(int((event.recorded_at - event.due_at).total_seconds()))
 

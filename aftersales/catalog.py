@@ -107,21 +107,18 @@ def load(rules_dir: Path | None = None, last_good: LastGood | None = None, befor
     if rules_dir is None:
         return Loaded(base, tuple(problems), base=base)
     workflows = list(base.workflows.values())
+    wanted, unread = _read(rules_dir)
     if before:
         in_force, kept = before.in_force, before.catalog.policies
     else:
-        settled = settle({}, _remembered(rules_dir, last_good), workflows, {}, tolerated=_AFTER_AN_UPGRADE)
+        remembered = _remembered(rules_dir, last_good, wanted)
+        settled = settle({}, remembered, workflows, {}, tolerated=_AFTER_AN_UPGRADE)
         in_force, kept = settled.sources, _laid_over(base, settled).policies if last_good else {}
-    wanted, unread = _read(rules_dir, in_force)
     settled = settle(in_force, wanted, workflows, kept)
+    gone = _gone(rules_dir, in_force, wanted, unread)
     forgotten = _remember(settled.sources, last_good)
-    return Loaded(
-        _laid_over(base, settled),
-        (*problems, *unread, *settled.problems, *forgotten),
-        settled.sources,
-        base,
-        remembered=not forgotten,
-    )
+    told = (*problems, *unread, *gone, *settled.problems, *forgotten)
+    return Loaded(_laid_over(base, settled), told, settled.sources, base, remembered=not forgotten)
 
 
 def _laid_over(base: Catalog, settled: Settled) -> Catalog:
@@ -129,23 +126,26 @@ def _laid_over(base: Catalog, settled: Settled) -> Catalog:
     return Catalog(base.workflows, {**base.policies, **policies}, settled.examined.house or base.house)
 
 
-def _read(rules_dir: Path, in_force: Sources) -> tuple[dict[str, Source], list[Problem]]:
-    """What lies in the directory, and what should lie there."""
+def _read(rules_dir: Path) -> tuple[dict[str, Source], list[Problem]]:
     try:
-        wanted, problems = in_rules_dir(rules_dir)
+        return in_rules_dir(rules_dir)
     except OSError as error:
         message = f"规则目录读不出来（{error.strerror}），现有规则继续有效；请检查 AFTERSALES_RULES_DIR 和目录的权限"
         return {}, [Problem(str(rules_dir), 1, "F7", message)]
-    unread = {problem.path for problem in problems}
-    for module, source in in_force.items():
-        where = shown_path(rules_dir / f"{source.name}.py")
-        if module not in wanted and where not in unread:
-            message = "这个文件不见了，它的规则继续有效，因为有工单按它办；请放回来，或放一份新的"
-            problems.append(Problem(where, 1, "F8", message))
-    return wanted, problems
 
 
-def _remembered(rules_dir: Path, last_good: LastGood | None) -> dict[str, Source]:
+def _gone(rules_dir: Path, in_force: Sources, wanted: Sources, unread: Sequence[Problem]) -> list[Problem]:
+    """What is in force and lies in the directory no more."""
+    found = {problem.path for problem in unread}
+    missing = [
+        shown_path(rules_dir / f"{source.name}.py") for module, source in in_force.items() if module not in wanted
+    ]
+    message = "这个文件不见了，它的规则继续有效，因为有工单按它办；请放回来，或放一份新的"
+    return [Problem(path, 1, "F8", message) for path in missing if path not in found and str(rules_dir) not in found]
+
+
+def _remembered(rules_dir: Path, last_good: LastGood | None, wanted: Sources) -> dict[str, Source]:
+    """The last good files, each as it lies in the directory if it still reads the same."""
     try:
         found = {name: last_good.get(name) for name in last_good.names()} if last_good else {}
     except Exception:
@@ -156,7 +156,8 @@ def _remembered(rules_dir: Path, last_good: LastGood | None) -> dict[str, Source
         for name, text in found.items()
         if text
     ]
-    return {source.module: source for source in sources}
+    same = {source.module: wanted.get(source.module) for source in sources}
+    return {one.module: lies if (lies := same[one.module]) and lies.text == one.text else one for one in sources}
 
 
 def _remember(sources: Sources, last_good: LastGood | None) -> list[Problem]:

@@ -102,10 +102,11 @@ def render(report: Report) -> str:
 
 def _table(lives: Sequence[Life]) -> Iterator[str]:
     """The lives under the newest version, by platform and type."""
+    from aftersales.checking.lives import longest_first
+
     for (policy, workflow), group in groupby(lives, key=lambda life: (life.policy, life.workflow)):
         own = list(group)
-        newest = [life for life in own if life.version == own[-1].version]
-        newest.sort(key=lambda life: (life.closed, -(life.seconds or 0)))
+        newest = sorted((life for life in own if life.version == own[-1].version), key=longest_first)
         openings = [life.opening + (f"（{life.which}）" if life.which else "") for life in newest]
         width = min(max(map(_width, openings)), _WIDEST)
         yield f"{policy} · {workflow}"

@@ -63,8 +63,8 @@ _RETRY_SECONDS = 0.001
 #: pages in the log before SQLite moves them into the file: at the default of 1,000 a sweep takes twice as long
 _CHECKPOINT_PAGES = 20_000
 _CACHE_KIB = 16_384
-#: STRICT tables came with 3.37, IS DISTINCT FROM with 3.39
-_OLDEST_SQLITE = (3, 39)
+#: STRICT tables came with it
+_OLDEST_SQLITE = (3, 37)
 _READS = "aftersales_reads"
 _MIGRATES = "aftersales_migrates"
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -109,8 +109,10 @@ def shown(url: str | URL) -> str:
 def _parsed(url: str | URL) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a ValueError quotes what stands where the port should
         raise ValueError("数据库地址看不懂，请写成 sqlite:///文件路径 或 postgresql://用户@主机/库名") from None
+    if "@" in (parsed.host or ""):  # what stands before it is the rest of a password
+        raise ValueError("数据库地址看不懂：密码里的 @ 请写成 %40，/ 请写成 %2F，: 请写成 %3A")
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise ValueError(
             f"不支持 {parsed.get_backend_name()} 数据库，请用 sqlite:///文件路径 或 postgresql://用户@主机/库名"
@@ -129,7 +131,7 @@ def in_memory(engine: Engine) -> bool:
 
 def _sqlite(url: URL, options: dict[str, Any]) -> Engine:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-        raise RuntimeError(f"SQLite {sqlite3.sqlite_version} 太旧，需要 3.39 或更新的版本")
+        raise RuntimeError(f"SQLite {sqlite3.sqlite_version} 太旧，需要 3.37 或更新的版本")
     if url.database in (None, "", ":memory:"):
         # One connection, which is the database; threads take turns at it.
         size = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": PATIENCE_SECONDS}
@@ -207,10 +209,12 @@ def _postgres(url: URL, options: dict[str, Any]) -> Engine:
         "options": f"{url.query.get('options', '')} {session}".strip(),
     }
     size = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10, "pool_timeout": PATIENCE_SECONDS}
-    # `postgresql://` means psycopg 3, the only driver known here
-    return sqlalchemy.create_engine(
-        url.set(drivername="postgresql+psycopg"), **_options(options, connect_args=arguments, **size)
-    )
+    # whatever driver the URL names: psycopg 3 is the one that is known here
+    url = url.set(drivername="postgresql+psycopg")
+    try:
+        return sqlalchemy.create_engine(url, **_options(options, connect_args=arguments, **size))
+    except ModuleNotFoundError:
+        raise RuntimeError("PostgreSQL 的驱动没有安装，请运行 pip install 'aftersales[postgres]'") from None
 
 
 # ── Transactions ──────────────────────────────────────────────────────────────────────────────────────────────────────

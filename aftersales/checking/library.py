@@ -20,6 +20,7 @@ class Library:
     def __init__(self, tables: Sources) -> None:
         self._tables = tables
         self._trees: dict[str, ast.Module | None] = {}
+        self._words: dict[str, frozenset[str] | None] = {PACKAGE_OF_WORDS: _WORDS_OF_PACKAGE}
 
     def modules(self) -> list[str]:
         own = [f"aftersales.{WORKFLOWS}.{name}" for name in sorted(_WORDS_OF_PACKAGE)]
@@ -31,10 +32,10 @@ class Library:
 
     def words(self, module: str) -> frozenset[str] | None:
         """The names that others may import from it; None if there is no such file or it cannot be read."""
-        if module == PACKAGE_OF_WORDS:
-            return _WORDS_OF_PACKAGE
-        tree = self._tree(module)
-        return None if tree is None else _public_names(tree)
+        if module not in self._words:
+            tree = self._tree(module)
+            self._words[module] = None if tree is None else _public_names(tree)
+        return self._words[module]
 
     def rows(self, module: str, workflow: str) -> frozenset[str] | None:
         """The rows of a workflow; None if the module has no such workflow."""

@@ -95,9 +95,9 @@ def lives(catalog: Catalog) -> list[Life]:
     ]
 
 
-def longest(found: Sequence[Life]) -> Life:
-    """Of the lives of one opening: one that never ends, else the one that takes longest."""
-    return max(found, key=lambda life: (not life.closed, life.seconds or 0, len(life.clocks)))
+def longest_first(life: Life) -> tuple[bool, int, int]:
+    """To sort by: what never ends before what does, what takes long before what takes short."""
+    return life.closed, -(life.seconds or 0), -len(life.clocks)
 
 
 def _clock_rules(policy: Policy, workflow: type[Workflow]) -> list[Rule]:
@@ -140,7 +140,7 @@ def _lives_of(opening: Opening, policy: Policy, instant: datetime, catalog: Cata
     opened = [fields for some in found.values() for fields in some]
     told = [replace(life, which=described(facts, some, opened)) for life, some in found.items()]
     told = [replace(life, which="") for life in told] if len(told) == 1 else told
-    return sorted(told, key=lambda life: (life.closed, -(life.seconds or 0), -len(life.clocks)))
+    return sorted(told, key=longest_first)
 
 
 def _version(policy: Policy, workflow: type[Workflow], instant: datetime) -> str:

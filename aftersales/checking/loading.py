@@ -133,7 +133,7 @@ class _Runner:
         module = ModuleType(source.module)
         vars(module)["__builtins__"] = {"__build_class__": builtins.__build_class__, "__import__": self._import}
         try:
-            exec(compile(source.text, source.path, "exec"), vars(module))  # noqa: S102 -- layer 1 has read it
+            exec(compile(source.text, source.path, "exec", dont_inherit=True), vars(module))  # noqa: S102 -- layer 1 has read it
         except _NotThere:
             return None
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- a table may be wrong in any way there is

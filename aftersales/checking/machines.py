@@ -21,9 +21,11 @@ from aftersales.workflows.vocabulary import (
     RUNS_ON,
     Actor,
     Fact,
+    Goods,
     Import,
     Move,
     Opening,
+    Party,
     Row,
     State,
     Step,
@@ -55,7 +57,8 @@ def check_workflow(workflow: type[Workflow], path: str) -> list[Problem]:
     if wrong:
         return wrong
     checks: list[Callable[[type[Workflow], str], Iterator[Problem]]] = [
-        _names, _beginning, _reachable, _no_trap, _finals, _labels, _no_numbers, _moves, _choices, _timeouts_end, _ways_back,
+        _names, _beginning, _reachable, _no_trap, _finals, _labels, _no_numbers, _moves, _choices, _timeouts_end,
+        _ways_back,
     ]  # fmt: skip
     found = [problem for check in checks for problem in check(workflow, path)]
     return sorted(found, key=lambda problem: problem.line)
@@ -65,6 +68,12 @@ def check_workflow(workflow: type[Workflow], path: str) -> list[Problem]:
 
 
 def _wrong_kinds(workflow: type[Workflow], path: str) -> Iterator[Problem]:
+    for state in workflow.states:
+        if not isinstance(state.waits_for, Party | None) or not isinstance(state.goods, Goods | None):
+            parties, places = "MERCHANT、FOR_BUYER、FOR_PLATFORM、COURIER", "WITH_BUYER、ON_THE_WAY、WITH_MERCHANT"
+            message = f"「{state.label}」的 waits_for= 请写 {parties} 里的一个，goods= 请写 {places} 里的一个"
+            yield Problem(path, state.line, "W13", message)
+        yield from _wrong_effects(state.entering, state, path)
     for move in workflow.moves:
         own = [*move.sources, *(branch.to for branch in move.branches if branch.to is not None)]
         for state in own:
@@ -89,13 +98,20 @@ def _wrong_words(move: Move, path: str) -> Iterator[Problem]:
         if not isinstance(guard, Guard):
             name = getattr(guard, "__name__", guard)
             yield Problem(
-                path, move.line, "W11", f"「{move.label}」的条件「{name}」不是 guards 里的条件，或者后面少了括号"
+                path,
+                move.line,
+                "W11",
+                f"「{move.label}」的条件「{name}」不能当条件，请写 guards 里的条件，该有括号的写上括号",
             )
-    for effect in move.effects:
+    yield from _wrong_effects(move.effects, move, path)
+
+
+def _wrong_effects(effects: Iterable[object], row: Row, path: str) -> Iterator[Problem]:
+    for effect in effects:
         if not _is_effect(effect):
             name = getattr(effect, "__name__", effect)
             yield Problem(
-                path, move.line, "W12", f"「{move.label}」的「{name}」不是 effects 里的一项，或者后面少了括号"
+                path, row.line, "W12", f"「{row.label}」的「{name}」不起作用，请写 effects 里的一项，该有括号的写上括号"
             )
 
 
@@ -113,6 +129,8 @@ def _names(workflow: type[Workflow], path: str) -> Iterator[Problem]:
     for row in rows:
         if row.name == NOWHERE or row.name in PLAIN_ACTIONS or row.name in _TAKEN:
             yield Problem(path, row.line, "W18", f"「{row.name}」是系统自己用的名字，请给「{row.label}」换一个英文名")
+        elif not row.name.isascii():
+            yield Problem(path, row.line, "W18", f"等号左边请写英文名，不能写「{row.name}」；中文写在引号里")
 
 
 # ── the shape of the machine ──

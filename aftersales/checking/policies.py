@@ -70,23 +70,30 @@ def _wrong_kinds(book: Book) -> Iterator[Problem]:
     policy = book.policy
     for document in policy.documents:
         if not isinstance(document, Document):
-            yield book.problem(policy, "P1", f"documents 里的「{document}」不是文件，请写成 Document(…) 那一行的名字")
+            yield book.problem(policy, "P1", f"documents 里的{_brief(document)}不是文件，请写 Document(…) 那一行的名字")
     for rule in policy.rules:
         if not isinstance(rule, Rule | Ruling):
-            yield book.problem(policy, "P18", f"rules 里的「{rule}」不是规则；如果是一组规则，请在前面加 *")
+            hint = "；整组规则请在前面加 *" if isinstance(rule, list) else "，请写 Rule(…) 一类的行"
+            yield book.problem(policy, "P18", f"rules 里的{_brief(rule)}不是规则{hint}")
         else:
             yield from _wrong_parts(book, rule)
 
 
 def _wrong_parts(book: Book, rule: Rule | Ruling) -> Iterator[Problem]:
-    known = {part for workflow in book.workflows for part in (*workflow.states, *workflow.moves)}
+    what, kind = ("状态", State) if isinstance(rule, Rule) else ("动作", Move)
     parts: Sequence[object] = rule.states if isinstance(rule, Rule) else rule.moves
     for part in parts:
-        if part not in known:
-            what = "状态" if isinstance(rule, Rule) else "动作"
-            yield book.at(rule, "P12", f"「{rule.label}」里的「{part}」不是流程里的{what}，请写成 流程.{what}")
+        if not isinstance(part, kind) or part.workflow not in book.workflows:
+            yield book.at(rule, "P12", f"「{rule.label}」里的{_brief(part)}不是流程里的{what}，请写成 流程.{what}")
     if isinstance(rule, Rule) and not rule.history:
         yield book.at(rule, "P5", f"「{rule.label}」没有写任何规定，请加一行 since(…) 或 no_limit(…)")
+
+
+def _brief(thing: object) -> str:
+    """A thing that should not be there, as people know it."""
+    if isinstance(thing, list | tuple):
+        return f"一组（{len(thing)} 项）"
+    return f"「{getattr(thing, 'label', thing)}」"
 
 
 def _dates(book: Book) -> Iterator[Problem]:
@@ -123,8 +130,8 @@ def _itself(book: Book) -> Iterator[Problem]:
 
 def _documents(book: Book) -> Iterator[Problem]:
     documents = book.policy.documents
-    dated = [document for document in documents if document.effective is not None]
-    for earlier, later in pairwise(dated):
+    own = [document for document in documents if book.room.place_of(document).path == book.place.path]
+    for earlier, later in pairwise(document for document in own if document.effective is not None):
         if later.begins < earlier.begins:
             message = f"《{later.title}》（{later.label}）早于它前面的一份，请在 documents 里从早到晚排列"
             yield book.problem(book.policy, "P1", message)
@@ -174,18 +181,19 @@ def _families(book: Book) -> Iterator[Problem]:
     used = {document for rule in book.policy.rules for document in _answered_by(rule)}
     for document in book.policy.documents:
         if document not in used:
-            yield book.problem(document, "P16", f"《{document.title}》（{document.label}）没有一条规则回答它{_ANSWER}")
-        elif _stands_alone(book.policy, document, families):
+            message = f"《{document.title}》（{document.label}）没有一条规则依据它，请写进相关的规则"
+            yield book.problem(document, "P16", f"{message}；不用的请从 documents 里删掉")
+        elif _stands_alone(book, document, families):
             message = f"《{document.title}》（{document.label}）是整份的新文件，却没有一条已有规则回答它"
-            yield book.problem(document, "P17", f"{message}{_ANSWER}；它只补充几条、不替代旧文件的，请写 partial=True")
+            yield book.problem(document, "P17", f"{message}；{_ANSWER}；它只管几条、不替代旧文件的，请写 partial=True")
 
 
-_ANSWER = "，请在每条规则末尾加一行：变了 since(…)，没变 unchanged(…)，不再限时 no_limit(…)"
+_ANSWER = "请在每条规则末尾加一行：变了 since(…)，没变 unchanged(…)，不再限时 no_limit(…)"
 
 
 def _unanswered(book: Book, rule: Rule, document: Document) -> str:
     name = book.room.place_of(document).name or "哪份文件"
-    wanted = f'没变也要在末尾写一行 unchanged({name}, quote="原文")'
+    wanted = f'没变也请在末尾写一行 unchanged({name}, quote="原文")'
     return f"「{rule.label}」没有回答 {document.label} 的《{document.title}》，{wanted}"
 
 
@@ -203,11 +211,13 @@ def _belonging_together(policy: Policy) -> dict[Document, set[Document]]:
     return family
 
 
-def _stands_alone(policy: Policy, document: Document, families: dict[Document, set[Document]]) -> bool:
-    """A full document, later than one that clocks go by, and no rule says how the one follows the other."""
+def _stands_alone(book: Book, document: Document, families: dict[Document, set[Document]]) -> bool:
+    """A full document of the platform's own, later than another by which clocks go, and no rule connects the two.
+    What is written in another file, a law, is no earlier text of it."""
     if document.partial or document not in families:
         return False
-    earlier = [other for other in families if other.begins < document.begins]
+    own = [other for other in families if book.room.place_of(other).path == book.place.path]
+    earlier = [other for other in own if other.begins < document.begins]
     return bool(earlier) and not any(other in families[document] for other in earlier)
 
 
@@ -281,11 +291,12 @@ def _known_fact(book: Book, rule: Rule, limit: Limit, fact: Fact, kind: str) -> 
 
 
 def _states(book: Book) -> Iterator[Problem]:
+    families = _belonging_together(book.policy)
     for workflow in book.workflows:
         rules = book.rules_of(workflow)
-        first = first_version(rules)
         for state in workflow.waiting if rules else ():
             here = [rule for rule in rules if state in rule.states]
+            first = _first_text(here, families)
             if not here:
                 message = f'{workflow.label}「{state.label}」没有规则；没有时限请写 no_limit(…, because="…")'
                 yield book.problem(book.policy, "P4", message)
@@ -294,6 +305,13 @@ def _states(book: Book) -> Iterator[Problem]:
                     f"{workflow.label}「{state.label}」在 {first.label} 的文件里没有规定；没有时限请写 no_limit(…)"
                 )
                 yield book.at(here[0], "P4", message)
+
+
+def _first_text(rules: Sequence[Rule], families: dict[Document, set[Document]]) -> Document | None:
+    """The first of the documents that these rules go by, whether or not they answer it themselves."""
+    documents = {document for rule in rules for document in families[rule.history[0].document]}
+    full = [document for document in documents if not document.partial]
+    return min(full, key=lambda document: document.begins, default=None)
 
 
 def first_version(rules: Iterable[Rule]) -> Document | None:
@@ -332,7 +350,10 @@ def _traps(book: Book) -> Iterator[Problem]:
         lines = [limit for rule in rules for limit in rule.history if not limit.off]
         armed = {limit.then for limit in lines if limit.then is not None}
         steps = [move for move in workflow.moves if isinstance(move, Step) or move in armed]
+        anyway = stuck(workflow, workflow.moves)
         for state in stuck(workflow, steps) if rules else ():
+            if state in anyway:
+                continue
             able = listed(move.label for move in workflow.moves if isinstance(move, Timeout) and state in move.sources)
             message = f"{workflow.label}「{state.label}」只有到期才能离开，这里却没有时钟，工单会卡死；请给{able}写时限"
             yield book.problem(book.policy, "P20", message)

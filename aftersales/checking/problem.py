@@ -22,9 +22,17 @@ class Problem:
 
 def meant(word: str, known: Iterable[str], otherwise: str = "请检查拼写") -> str:
     """“是不是「days」？” if some known word is near."""
+    close = nearest(word, known)
+    return f"是不是「{close}」？" if close else otherwise
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant; upper and lower case matter only where there is a choice."""
+    known = list(known)
     folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), folded, n=1)
-    return f"是不是「{folded[close[0]]}」？" if close else otherwise
+    close = difflib.get_close_matches(word, known, n=1)
+    close = close or [folded[name] for name in difflib.get_close_matches(word.casefold(), folded, n=1)]
+    return close[0] if close else None
 
 
 def listed(names: Iterable[str]) -> str:

@@ -35,12 +35,13 @@ def settle(
     are to blame are left out, until the rest is. `before`: the policies whose rules must be found again;
     `tolerated`: codes of problems that are told but keep no file out."""
     built_in, _ = shipped()
+    already = set(_examined(in_force, built_in, workflows, {}).problems)
     rest = {module: source for module, source in wanted.items() if in_force.get(module) != source}
     problems: list[Problem] = []
     while True:
         tables = {**in_force, **rest}
         found = _examined(tables, built_in, workflows, before)
-        serious = [problem for problem in found.problems if problem.code not in tolerated]
+        serious = [problem for problem in found.problems if problem not in already and problem.code not in tolerated]
         if not serious or not rest:
             return Settled(tables, found, list(dict.fromkeys([*problems, *found.problems])))
         blamed = _to_blame(serious, rest, {**built_in, **tables})

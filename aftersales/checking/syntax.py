@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from aftersales.checking.problem import listed, meant
+from aftersales.checking.problem import meant
 from aftersales.workflows import vocabulary
 
 # ── it cannot even be read ──
@@ -71,6 +71,11 @@ _USAGE = {
     "Escalation": 'Escalation("说明", 哪个状态)',
     "__init_subclass__": 'class 名字(Workflow, key="英文名", label="中文名", code="EX")',
 }
+#: what the things are called that a word asks for
+_PARAMETERS = {
+    "label": "名称", "source": "从哪个状态", "to": "到哪个状态", "while_in": "在哪个状态", "within": "限多久",
+    "then": "到期怎么办", "document": "哪份文件", "quote": "原文", "because": "为什么不限", "effective": "生效日期",
+}  # fmt: skip
 _CALL = r"^(?:\w+\.)*?(\w+?)(?:\.__init__)?\(\) "
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -79,8 +84,8 @@ def wrong_use(error: BaseException, names: Mapping[str, Any]) -> str:
     """What went wrong while the table was put together. `names`: those of the table, to guess what was meant."""
     said = str(error)
     if _CHINESE.search(said):  # the vocabulary has spoken
-        return said
-    for explain in (_unknown_keyword, _missing, _too_many):
+        return said if "请" in said or "要写" in said else f"{said}，请改这一行"
+    for explain in (_unknown_keyword, _missing, _too_many, _wrong_thing):
         message = explain(said, names)
         if message:
             return message
@@ -92,29 +97,42 @@ def _unknown_keyword(said: str, names: Mapping[str, Any]) -> str | None:
     if found is None:
         return None
     word, keyword = found.groups()
-    hint = meant(keyword, _keywords(names.get(word) or vars(vocabulary).get(word)))
-    return f"{_shown(word)} 没有「{keyword}=」这一项，{hint}{_usage(word)}"
+    known = [name for name in _keywords(names.get(word) or vars(vocabulary).get(word)) if name != "self"]
+    return f"{_shown(word)}没有「{keyword}=」这一项，{meant(keyword, known, '请检查拼写；')}{_usage(word)}"
 
 
 def _missing(said: str, names: Mapping[str, Any]) -> str | None:
     found = re.search(_CALL + r"missing \d+ required [\w-]+(?: [\w-]+)? arguments?: (.+)", said)
     if found is None:
         return None
-    word, missing = found[1], re.findall(r"'(\w+)'", found[2])
-    return f"{_shown(word)} 还缺 {listed(missing)}，请补上{_usage(word)}"
+    word = found[1]
+    missing = [f"{_PARAMETERS[name]}（{name}）" if name in _PARAMETERS else name for name in _quoted(found[2])]
+    return f"{_shown(word)}还缺{'、'.join(missing)}，请补上{'；' if word in _USAGE else ''}{_usage(word)}"
 
 
 def _too_many(said: str, names: Mapping[str, Any]) -> str | None:
     found = re.search(_CALL + r"takes .* positional arguments? but .* given", said)
-    return None if found is None else f"{_shown(found[1])} 里写多了，或者少写了「名字=」，请改正{_usage(found[1])}"
+    if found is None:
+        return None
+    word = found[1]
+    return f"{_shown(word)}里写多了，或者少写了「名字=」，请改正{'；' if word in _USAGE else ''}{_usage(word)}"
+
+
+def _wrong_thing(said: str, names: Mapping[str, Any]) -> str | None:
+    found = re.search(r"^'(\w+)' object (?:has no attribute|is not)|^type object '(\w+)' has no attribute", said)
+    return found and f"这一行里的 {found[1] or found[2]} 放错了地方，请对照同一个文件里别的行"
+
+
+def _quoted(said: str) -> list[str]:
+    return re.findall(r"'(\w+)'", said)
 
 
 def _shown(word: str) -> str:
-    return {"__init_subclass__": "流程的第一行", "Move": "这一行"}.get(word, word)
+    return {"__init_subclass__": "流程的第一行", "Move": "这一行"}.get(word, f"{word} ")
 
 
 def _usage(word: str) -> str:
-    return f"；写法：{_USAGE[word]}" if word in _USAGE else ""
+    return f"写法：{_USAGE[word]}" if word in _USAGE else ""
 
 
 def _keywords(word: Any) -> list[str]:

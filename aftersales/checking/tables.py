@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aftersales.checking.library import PACKAGE_OF_WORDS, ROWS_OF_EVERY_WORKFLOW, Library
-from aftersales.checking.problem import Problem, meant
+from aftersales.checking.problem import Problem, meant, nearest
 from aftersales.checking.sources import POLICIES, WORKFLOWS, Source
 from aftersales.checking.syntax import in_plain_words
 
@@ -40,12 +40,15 @@ class _Name:
     #: the module of words, or the module and class of a workflow, whose names may be asked for with a dot
     module: str | None = None
     workflow: str | None = None
+    #: a mistake has been reported; what is built on it is passed over
+    doubtful: bool = False
 
 
 def check_table(source: Source, library: Library) -> list[Problem]:
     """The problems of one file. What is imported is looked up by `library`."""
     try:
         tree = ast.parse(source.text)
+        compile(tree, source.path, "exec", dont_inherit=True)  # sees a little more, and runs nothing
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line, message = in_plain_words(error)
         return [Problem(source.path, line, "T1", message)]
@@ -79,6 +82,8 @@ class _Reader:
         self.names: dict[str, _Name] = {}
         self.rows: dict[str, _Name] | None = None
         self.problems: list[Problem] = []
+        #: "import *": any name may have come with it
+        self.anything_goes = False
 
     def report(self, line: int, code: str, message: str) -> None:
         self.problems.append(Problem(self.source.path, line, code, message))
@@ -106,6 +111,8 @@ class _Reader:
         [target, *others] = statement.targets
         if others or not isinstance(target, ast.Name):
             self.report(statement.lineno, "T3", "等号左边只能写一个名字，请每个名字写一行")
+            for name in _given_by(statement):
+                self.give(name, _Name(statement.lineno, doubtful=True), scope)
             return
         self.give(target.id, _Name(statement.lineno), scope)
 
@@ -168,11 +175,16 @@ class _Reader:
         name, line = alias.name, alias.lineno
         if name == "*":
             self.report(line, "T4", "请逐个写明要引用的词，不能写 *")
-        elif words is not None and name not in words:
+            self.anything_goes = True
+            return
+        unknown = words is None or name not in words
+        if words is not None and unknown:
             self.report(line, "T7", f"{module} 里没有「{name}」，{meant(name, words)}")
+            self.names[nearest(name, words) or name] = _Name(line, doubtful=True)
         package = f"{module}.{name}" if module == PACKAGE_OF_WORDS else None
         workflow = name if self.library.rows(module, name) is not None else None
-        self.give(alias.asname or name, _Name(line, package or module if workflow else package, workflow), self.names)
+        home = module if workflow else package
+        self.give(alias.asname or name, _Name(line, home, workflow, doubtful=unknown), self.names)
 
     # ── values ──
 
@@ -212,7 +224,7 @@ class _Reader:
 
     def read_name(self, node: ast.Name) -> None:
         name, scopes = node.id, (self.rows or {}, self.names)
-        if any(name in scope for scope in scopes):
+        if self.anything_goes or any(name in scope for scope in scopes):
             return
         if name in self.later and self.later[name] > node.lineno:
             late = self.later[name]
@@ -233,7 +245,7 @@ class _Reader:
     def read_dotted(self, node: ast.Attribute, meaning: _Name | None) -> None:
         """`facts.reason`, `Exchange.auto_approve`: does that row exist?"""
         name = node.attr
-        if meaning is None or name in _METHODS:
+        if meaning is None or meaning.doubtful or name in _METHODS:
             return
         if meaning.module is None:
             self.report(node.lineno, "T10", f"不能这样取「.{name}」，请只写「文件.名字」或「流程.名字」")

@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aftersales import clock, intake, store
+from aftersales import arrivals, clock, intake, store
 from aftersales.arrivals import PLATFORM_CONTENT, Landed
 from aftersales.database import Violation, reading
 from aftersales.decide import Imported
@@ -107,8 +107,10 @@ def import_file(
     with intake.open_intake(path) as file:
         with intake.Report(file.form, report or usual[0], rejects or usual[1]) as problems:
             importing = _Importing(desk, file.layout, problems, now)
-            for outcomes in _batches(file.outcomes(now)):
+            for turn, outcomes in enumerate(_batches(file.outcomes(now)), start=1):
                 importing.take(outcomes)
+                if len(outcomes) == BATCH and turn.bit_count() == 1:  # the 1st, 2nd, 4th, 8th ...
+                    arrivals.keep_statistics(desk.engine)
                 if progress is not None:
                     progress(*file.progress())
         importing.summary.remarks = file.remarks

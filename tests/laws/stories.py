@@ -19,17 +19,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from aftersales import queries, store
+from aftersales import decide, queries, store
 from aftersales.catalog import built_in
 from aftersales.clock import parse
 from aftersales.clock import shown as beijing
 from aftersales.database import create_all, create_engine, reading
-from aftersales.decide import NewTicket, Rules
+from aftersales.decide import Attempt, NewTicket, Rules
 from aftersales.desk import Command, Desk
 from aftersales.errors import Refused
 from aftersales.models import metadata
-from aftersales.ticket import Clock, Event, Ticket
+from aftersales.ticket import Change, Clock, Entry, Event, Ticket
 from aftersales.work_calendar import WorkCalendar
+from aftersales.workflows.context import Known
 from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.guards import HISTORY
 from aftersales.workflows.plain import PLAIN_ACTIONS
@@ -65,7 +66,10 @@ class Story:
 
 
 #: days on which rules begin, a year ends, a holiday lies; or any
-STARTS = [parse(f"{day}:00") for day in ("2022-09-29 23:59", "2022-12-21 12:00", "2023-12-28 18:00", "2026-12-20 09:00")]
+STARTS = [
+    parse(f"{minute}:00")
+    for minute in ("2022-09-29 23:59", "2022-12-21 12:00", "2023-12-28 18:00", "2026-12-20 09:00")
+]
 any_start = st.integers(0, 3 * 365 * DAY).map(lambda seconds: parse("2023-01-01") + timedelta(seconds=seconds))
 #: a list of lists is long more often than a list
 plots = st.lists(st.lists(st.binary(min_size=3, max_size=3), min_size=1, max_size=10), min_size=1, max_size=8)
@@ -116,8 +120,8 @@ class Draw:
     def _fen(self, fact: Fact) -> int:
         if self.ticket is None:
             return {"refunded_fen": self.r.choice([0, 0, 5_000]), "freight_fen": 1_200}.get(fact.name, 19_999)
-        fields = self.ticket.fields
-        known = [self.ticket.left_fen, fields.get("invoice_fen"), fields.get("negotiated_fen"), fields.get("amount_fen")]
+        remembered = [self.ticket.fields.get(name) for name in ("invoice_fen", "negotiated_fen", "amount_fen")]
+        known = [self.ticket.left_fen, *remembered]
         return self.r.choice([1, *(n for n in known if n), *(n for n in known if n), self.ticket.left_fen + 1, 0])
 
     def _time(self, fact: Fact) -> datetime:
@@ -165,6 +169,8 @@ class World:
     now: datetime = STARTS[0]
     #: what every line of the script was answered: a state, or the code of a refusal
     answers: list[str] = field(default_factory=list)
+    #: the ticket that the last line was answered with; None if it was refused
+    handed: Ticket | None = None
     #: the ids here of the numbers in the script
     ids: dict[str, int] = field(default_factory=dict)
 
@@ -239,15 +245,16 @@ class World:
 
     def say(self, line: Line) -> None:
         """One line of the script, through the one door."""
+        self.handed = None
         try:
             if line.new is not None:
-                ticket = self.desk.open(line.new, shop=SHOP, key=line.key)
+                self.handed = self.desk.open(line.new, shop=SHOP, key=line.key)
             else:
-                ticket = self.desk.do(self._command(line))
+                self.handed = self.desk.do(self._command(line))
         except Refused as refused:
             self.answers.append(refused.code)
         else:
-            self.answers.append(f"{ticket.number}: {ticket.state}")
+            self.answers.append(f"{self.handed.number}: {self.handed.state}")
 
     def _command(self, line: Line) -> Command:
         assert line.command is not None
@@ -268,10 +275,73 @@ def a_world(kind: str) -> Iterator[World]:
         engine.dispose()
 
 
+@dataclass
+class Paper:
+    """A shop on paper: `decide` alone, fast. Tickets opened beside others, and what linked ones tell, are left out."""
+
+    rules: Rules = RULES
+    now: datetime = STARTS[0]
+    answers: list[str] = field(default_factory=list)
+    shelf: dict[str, Ticket] = field(default_factory=dict)
+    #: every change that was made, in order, with the attempt that made it; None for the clock's own
+    changes: list[tuple[Attempt | None, Change]] = field(default_factory=list)
+
+    def tickets(self) -> list[Ticket]:
+        return list(self.shelf.values())
+
+    def history(self, number: str) -> list[Event]:
+        return [event for _, change in self.changes if change.after.number == number for event in change.events]
+
+    def say(self, line: Line) -> None:
+        try:
+            after = self._opened(line.new) if line.new is not None else self._done(line)
+        except Refused as refused:
+            self.answers.append(refused.code)
+        else:
+            self.answers.append(f"{after.number}: {after.state}")
+
+    def _opened(self, new: NewTicket) -> Ticket:
+        key = (new.workflow, decide.open_key(new))
+        known = Known(duplicate_open=next((t.number for t in self.tickets() if (t.workflow, t.open_key) == key), None))
+        number = len(self.shelf) + 1
+        change = decide.open_ticket(new, self.rules, ticket_id=number, number=f"{number:04}", shop_id=1, known=known)
+        return self._keep(None, change)
+
+    def _done(self, line: Line) -> Ticket:
+        assert line.command is not None
+        told = line.command
+        caught_up = decide.catch_up(self.shelf[line.number], self.now, self.rules)
+        ticket = self.shelf[line.number] if caught_up is None else self._keep(None, caught_up)
+        attempt = Attempt(told.trigger, told.actor, self.now, told.facts, told.evidence)
+        if told.trigger in PLAIN_ACTIONS:
+            return self._keep(attempt, decide.act(ticket, attempt, self.rules))
+        entries = [Entry(e.seq, e.kind, e.trigger, e.actor, e.at, e.facts) for e in self.history(ticket.number)]
+        return self._keep(attempt, decide.take(ticket, attempt, self.rules, history=entries))
+
+    def _keep(self, attempt: Attempt | None, change: Change) -> Ticket:
+        self.changes.append((attempt, change))
+        self.shelf[change.after.number] = change.after
+        return change.after
+
+    def advance(self, to: datetime, lateness: Iterator[int]) -> None:
+        late = timedelta(seconds=next(lateness))
+        while (alarm := min((t.alarm_at for t in self.tickets() if t.alarm_at), default=None)) and alarm + late <= to:
+            self.now = max(self.now, alarm + late)
+            self.sweep()
+            late = timedelta(seconds=next(lateness))
+        self.now = max(self.now, to)
+
+    def sweep(self) -> None:
+        for ticket in self.tickets():
+            while ticket.alarm_at is not None and ticket.alarm_at < self.now:
+                fired = decide.catch_up(ticket, self.now, self.rules) or decide.remind(ticket, self.now, self.rules)
+                ticket = self._keep(None, fired)
+
+
 # ── telling: the story becomes a script ───────────────────────────────────────────────────────────────────────────────
 
 
-def tell(world: World, story: Story) -> list[Line]:
+def tell(world: World | Paper, story: Story) -> list[Line]:
     """Plays the story with a scheduler that fires a second after every alarm; what was done, and when."""
     world.now = story.starts_at
     script: list[Line] = []
@@ -287,7 +357,7 @@ def tell(world: World, story: Story) -> list[Line]:
     return script
 
 
-def _do(world: World, script: list[Line], line: Line) -> None:
+def _do(world: World | Paper, script: list[Line], line: Line) -> None:
     world.say(line)
     script.append(line)
 
@@ -297,7 +367,7 @@ def punctual() -> Iterator[int]:
         yield 1
 
 
-def _wait(world: World, r: Random) -> timedelta:
+def _wait(world: World | Paper, r: Random) -> timedelta:
     """Mostly a moment; now and then days; often to the second on which something runs out, or just beside it."""
     chance = r.random()
     if chance < 0.6:
@@ -310,7 +380,7 @@ def _wait(world: World, r: Random) -> timedelta:
     return max(timedelta(0), min(dues) + timedelta(seconds=r.choice(LANDINGS)) - world.now)
 
 
-def _lines(world: World, r: Random) -> Iterator[Line]:
+def _lines(world: World | Paper, r: Random) -> Iterator[Line]:
     tickets = world.tickets()
     if not tickets or r.random() < 0.08:
         workflow, policy = r.choice(sorted(RULES.catalog.workflows)), r.choice(sorted(RULES.catalog.policies))
@@ -325,7 +395,7 @@ def _lines(world: World, r: Random) -> Iterator[Line]:
     yield Line(world.now, ticket.number, _attempt(r, world.now, ticket))
 
 
-def _application(world: World, r: Random, key: str, policy: str) -> NewTicket:
+def _application(world: World | Paper, r: Random, key: str, policy: str) -> NewTicket:
     known = [ticket for ticket in world.tickets() if ticket.workflow == key]
     order_no = r.choice(known).order_no if known and r.random() < 0.5 else f"E{r.randrange(100)}"
     workflow = RULES.catalog.workflows[key]
@@ -428,7 +498,7 @@ def outcome(world: World) -> dict[str, Any]:
             ticket.number: [shown(e, but=LEARNED) for e in world.events(ticket) if e.kind not in TOLD_ONLY]
             for ticket in world.tickets()
         },
-        "answers": [answer for answer in world.answers if answer is not None],
+        "answers": world.answers,
         "payments": world.payments(),
         "links": world.links(),
     }
@@ -452,7 +522,8 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
         keys = sorted({*one, *other}, key=str)
         return [d for key in keys for d in differences(one.get(key), other.get(key), f"{path}.{key}")][:8]
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return [d for n, pair in enumerate(zip(one, other, strict=True)) for d in differences(*pair, f"{path}[{n}]")][:8]
+        pairs = enumerate(zip(one, other, strict=True))
+        return [d for n, pair in pairs for d in differences(*pair, f"{path}[{n}]")][:8]
     return [] if one == other else [f"{path}: {one!r} != {other!r}"]
 
 

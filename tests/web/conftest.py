@@ -13,9 +13,10 @@ from starlette.testclient import TestClient
 from aftersales import clock, database, queries
 from aftersales.catalog import built_in
 from aftersales.clock import parse
-from aftersales.decide import NewTicket, Rules
+from aftersales.decide import Imported, NewTicket, Rules
 from aftersales.desk import Command, Desk
 from aftersales.settings import Settings
+from aftersales.ticket import Ticket
 from aftersales.work_calendar import WorkCalendar
 from web.app import create_app
 
@@ -130,10 +131,11 @@ class Page(HTMLParser):
             self._form.buttons[-1] += data.strip()
 
 
+BROWSER_SAYS = {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"}
+
+
 class Browser:
     """Opens pages and sends forms, as a person without JavaScript would; says what browsers say of themselves."""
-
-    SAYS = {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"}
 
     def __init__(self, client: TestClient) -> None:
         self.client = client
@@ -150,7 +152,7 @@ class Browser:
         data: dict[str, list[str]] = {}
         for name, value in values:
             data.setdefault(name, []).append(value)
-        return Page(self.client.post(path, data=data, headers=self.SAYS, follow_redirects=False))
+        return Page(self.client.post(path, data=data, headers=BROWSER_SAYS, follow_redirects=False))
 
     def do(self, path: str, **given: object) -> Page:
         """Open the form, fill it in, send it, and land where the server sends one after success."""
@@ -186,14 +188,23 @@ class World:
         )  # fmt: skip
         return self.desk.open(new, shop=shop)
 
+    def inspecting(self):
+        """An exchange that the merchant has to inspect within seven days."""
+        ticket = self.open()
+        self.do(ticket, "approve")
+        self.do(ticket, "submit_return_waybill", "buyer", waybill_no=f"SF00000{ticket.id:05d}")
+        return self.do(ticket, "return_signed", "system")
+
     def place(self, workflow, state, policy="kuaishou", shop="我的店铺", **extra):
         """A ticket that came over from the platform in this state."""
         self.orders += 1
-        new = NewTicket(
-            workflow, policy, "import_from_platform", "platform", self.now, {"state": state},
-            f"导入{self.orders:04d}", "1", extra=extra,
+        imported = Imported(
+            workflow, policy, state, self.now, f"导入{self.orders:04d}", 32900,
+            fields={**({"review_at": self.now, "rating": 1} if workflow == "bad_review" else {}), **extra},
         )  # fmt: skip
-        return self.desk.open(new, shop=shop)
+        (landed,) = self.desk.import_tickets([imported], shop=shop, now=self.now)
+        assert isinstance(landed, Ticket), landed
+        return landed
 
     def do(self, ticket, trigger, actor="agent", evidence=(), **facts):
         return self.desk.do(Command(ticket.id, trigger, actor, self.now, facts, evidence))

@@ -35,7 +35,7 @@ def test_what_runs_out_first_stands_first(world, browser):
 def test_late_tickets_stand_on_top_and_closed_ones_are_gone(world, browser):
     soon, closed = world.open(ago=47), world.open(ago=1)
     world.do(closed, "cancel", "buyer")
-    late = world.place("exchange", "inspecting")
+    late = world.inspecting()
     world.now += timedelta(days=7, seconds=1)
     world.desk.sweep(world.now)
     page = browser.get("/")
@@ -89,7 +89,7 @@ def test_pages_of_fifty_miss_nothing_and_repeat_nothing(world, browser):
         world.open(ago=47 - place / 2)
     for place in range(60):
         world.open("lost_parcel", ago=place, waybill_no=f"SF{place:08d}")
-    late = [world.place("exchange", "inspecting") for _ in range(3)]
+    late = [world.inspecting() for _ in range(3)]
     world.now += timedelta(days=7, seconds=1)
     for _ in range(2):
         world.desk.sweep(world.now)
@@ -133,9 +133,8 @@ def test_tickets_due_at_the_same_second_are_paged_too(world, browser):
     ],
 )
 def test_filters_stand_in_the_address(world, browser, asked, wanted):
-    tickets = {
-        "refund": world.open("refund", "wechat", ago=30), "exchange": world.open(ago=20), "lost": world.open("lost_parcel"),
-    }  # fmt: skip
+    tickets = {"refund": world.open("refund", "wechat", ago=30), "exchange": world.open(ago=20)}
+    tickets["lost"] = world.open("lost_parcel")
     page = browser.get(f"/?{asked}")
     assert page.status == 200
     assert numbers(page) == [tickets[name].number for name in wanted]
