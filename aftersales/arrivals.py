@@ -100,7 +100,8 @@ def decided(
 def _taken_over(imported: Imported, rules: Rules, shop_id: int, now: datetime) -> Change | Refused:
     fields = {name: value for name, value in imported.fields.items() if name != PLATFORM_CONTENT}
     content = imported.fields.get(PLATFORM_CONTENT)
-    imported = replace(imported, fields=fields)
+    # by our clock, which may be slow, nothing is told before it happens (I-16)
+    imported = replace(imported, fields=fields, applied_at=min(imported.applied_at, now))
     try:
         change = decide.take_over(imported, rules, ticket_id=0, number="", shop_id=shop_id, now=now)
     except Refused as refused:
@@ -111,7 +112,7 @@ def _taken_over(imported: Imported, rules: Rules, shop_id: int, now: datetime) -
     if content is None:
         return change
     [event] = change.events
-    return replace(change, events=(replace(event, facts={**event.facts, PLATFORM_CONTENT: content}),))
+    return change._replace(events=(event._replace(facts={**event.facts, PLATFORM_CONTENT: content}),))
 
 
 def _item(change: Change) -> Item | None:
@@ -134,7 +135,7 @@ def _with_waybills(connection: Connection, shop_id: int, changes: Mapping[Key, C
     for key, change in changes.items():
         own = tuple(no for no in _parcels(change) if no not in used)
         used.update(own)
-        claiming[key] = replace(change, waybills=own)
+        claiming[key] = change._replace(waybills=own)
     return claiming
 
 
@@ -158,7 +159,7 @@ def _with_numbers(
         numbers |= zip(members, store.next_numbers(connection, shop_id, code, day, len(members)), strict=True)
     ids = store.next_ids(connection, len(changes))
     return {
-        key: replace(change, after=change.after.but(id=ticket_id, number=numbers[key]))
+        key: change._replace(after=change.after.but(id=ticket_id, number=numbers[key]))
         for ticket_id, (key, change) in zip(ids, changes.items(), strict=True)
     }
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,7 +64,7 @@ class LastGood(Protocol):
     def names(self) -> Iterable[str]: ...
 
 
-class InMemory:
+class InMemoryLastGood:
     """For tests, and for trying rules out."""
 
     def __init__(self) -> None:
@@ -102,7 +102,20 @@ _AFTER_AN_UPGRADE = frozenset({"P4"})
 
 
 def load(rules_dir: Path | None = None, last_good: LastGood | None = None, before: Loaded | None = None) -> Loaded:
-    """The catalog with the operator's files over it. `before`: what is in force now. Broken files raise nothing."""
+    """The catalog with the operator's files over it. `before`: what is in force now. Nothing is ever raised.
+
+    Without a directory the built-in rules are in force, whatever `last_good` remembers.
+    """
+    try:
+        return _load(rules_dir, last_good, before)
+    except Exception as error:
+        log.exception("the rule files cannot be loaded")
+        message = f"读规则文件时出了意外（{error}），现有规则继续有效；请把这句话交给开发"
+        problem = Problem(str(rules_dir), 1, "X1", message)
+        return replace(before or Loaded(built_in()), problems=(problem,))
+
+
+def _load(rules_dir: Path | None, last_good: LastGood | None, before: Loaded | None) -> Loaded:
     base, problems = (before.base, []) if before else _with_entry_points(built_in())
     if rules_dir is None:
         return Loaded(base, tuple(problems), base=base)
@@ -183,12 +196,13 @@ def _with_entry_points(base: Catalog) -> tuple[Catalog, list[Problem]]:
         workflow = _loaded(point, problems)
         if isinstance(workflow, type) and issubclass(workflow, Workflow):
             wrong = check_workflow(workflow, point.value)
+            wrong += _already(point, workflow.key, workflows)
             problems += wrong
             workflows |= {} if wrong else {workflow.key: workflow}
     for point in entry_points(group="aftersales.policies"):
         policy = _loaded(point, problems)
         if isinstance(policy, Policy):
-            wrong = _checked(policy, point, list(workflows.values()))
+            wrong = _checked(policy, point, list(workflows.values())) + _already(point, policy.key, policies)
             problems += wrong
             policies |= {} if wrong else {policy.key: policy}
     return Catalog(workflows, policies, base.house), problems
@@ -201,6 +215,11 @@ def _loaded(point: EntryPoint, problems: list[Problem]) -> Any:
         message = f"扩展包「{point.name}」装不上（{type(error).__name__}：{error}），没有启用；请联系它的提供者"
         problems.append(Problem(point.value, 1, "F10", message))
         return None
+
+
+def _already(point: EntryPoint, key: str, taken: Iterable[str]) -> list[Problem]:
+    message = f"扩展包「{point.name}」的 key「{key}」已经有了，没有启用；请联系它的提供者换一个"
+    return [Problem(point.value, 1, "F11", message)] if key in taken else []
 
 
 def _checked(policy: Policy, point: EntryPoint, workflows: Sequence[type[Workflow]]) -> list[Problem]:
@@ -240,20 +259,11 @@ class RuleBook:
                 return ()
             before = self._loaded
             self._stamp = stamp
-            self._loaded = self._reloaded(before)
+            self._loaded = load(self._rules_dir, self._last_good, before)
             new = tuple(problem for problem in self.problems if problem not in before.problems)
         for problem in new:
             log.error("%s", problem)
         return new
-
-    def _reloaded(self, before: Loaded) -> Loaded:
-        try:
-            return load(self._rules_dir, self._last_good, before)
-        except Exception as error:
-            log.exception("the rule files cannot be loaded")
-            message = f"规则文件重新读取时出了意外（{error}），现有规则继续有效；请把这句话交给开发"
-            problem = Problem(str(self._rules_dir), 1, "X1", message)
-            return Loaded(before.catalog, (problem,), before.in_force, before.base)
 
 
 def _stamp(rules_dir: Path | None) -> object:

@@ -142,13 +142,13 @@ def pause(clocks: Iterable[Clock], at: datetime) -> Iterable[Clock]:
     """Each with the seconds it had left."""
     for clock in clocks:
         left = int((clock.due_at - at).total_seconds())
-        yield replace(clock, left_seconds=max(0, left))
+        yield clock._replace(left_seconds=max(0, left))
 
 
 def resume(paused: Iterable[Clock], at: datetime, now: datetime) -> Iterable[Clock]:
     for clock in paused:
         due_at = at + timedelta(seconds=clock.left_seconds or 0)
-        yield replace(clock, due_at=due_at, set_at=now, left_seconds=None)
+        yield clock._replace(due_at=due_at, set_at=now, left_seconds=None)
 
 
 def _until(context: Context, state: State, due_at: datetime | None, *, policy: Policy, now: datetime) -> Running:
@@ -183,8 +183,7 @@ def _replaced(
     first = min(running, key=lambda clock: clock.due_at, default=None)
     if first is None:
         return (_unruled_clock(state, timeout, policy, due_at, basis, now),)
-    changed = replace(
-        first,
+    changed = first._replace(
         due_at=due_at,
         set_at=now,
         basis=basis,

@@ -368,7 +368,7 @@ def open_ticket(
         context.draft.fields.pop("state", None)
     if rules.policy(ticket).awaits_version(move, context):
         change = _moved(context, rules, actor_name=new.actor_name)
-        return replace(change, after=_asking_a_human(change.after))
+        return change._replace(after=_asking_a_human(change.after))
     return _moved(context, rules, actor_name=new.actor_name)
 
 
@@ -545,7 +545,7 @@ def _recounted(clock: Clock, ticket: Ticket, now: datetime, rules: Rules) -> Clo
     counted = limit.within.after(clock.counted_from, rules.calendar)
     if counted.due_at == clock.due_at and counted.provisional:
         return clock
-    return replace(clock, due_at=counted.due_at, provisional=counted.provisional, set_at=now)
+    return clock._replace(due_at=counted.due_at, provisional=counted.provisional, set_at=now)
 
 
 # ── plain actions: no transition ──

@@ -167,7 +167,7 @@ class _Telling:
             return Start(fact.name, noun, noun, clock.counted_from, self._happened(by))
         by = self._event_that_set(clock)
         state = self.named(by.to_state if by else self.ticket.state)
-        late = by is not None and by.at < by.recorded_at == clock.counted_from
+        late = by is not None and by.due_at is not None and by.at < by.recorded_at == clock.counted_from
         noun = f"进入「{state.label}」" if by is None else self._noun(by)
         return Start("entered", f"进入「{state.label}」", noun, clock.counted_from, self._happened(by), late)
 

@@ -168,10 +168,11 @@ def states_chain(case: Case) -> Iterator[str]:
 
 def moves_exist(case: Case) -> Iterator[str]:
     """I-05"""
+    table: Any = case.workflow  # mypy does not take a class for hashable
     for line in case.lines:
         event = line.event
         if event.kind == "move":
-            wrong = _wrong_move(case.workflow, event.trigger, event.from_state, event.to_state, event.actor)
+            wrong = _wrong_move(table, event.trigger, event.from_state, event.to_state, event.actor)
             if wrong is not None:
                 yield f"第 {event.seq} 条{wrong}"
         elif event.kind not in PLAIN_KINDS:
@@ -339,18 +340,21 @@ def _fact(ticket: Ticket, name: str) -> datetime | None:
 
 def _wrong_due(case: Case, clock: Clock, limit: Limit) -> Iterator[str]:
     """The rule's own due time: replaced by platform or agreement, it is kept as `computed_due_at`."""
-    due_at = clock.due_at if clock.basis == "rule" else clock.computed_due_at
+    by_rule = clock.basis == "rule"
+    due_at = clock.due_at if by_rule else clock.computed_due_at
     counted = counted_again(limit, clock.counted_from, case.ticket.fields, case.rules.calendar)
-    if due_at is None or counted is None or due_at in _after_pauses(case, clock):
+    resumed = _after_pauses(case, clock)
+    if due_at is None or counted is None or due_at in resumed:
         return
     if clock.provisional and not counted.provisional:
         return  # published since, and waiting to be counted again: `waits_for_recount`
-    if due_at != counted.due_at:
+    expected = min(resumed) if resumed and by_rule else counted.due_at
+    if due_at != expected:
         yield (
-            f"{clock.rule}（{clock.version}）自 {shown(clock.counted_from)} 起算应到 {shown(counted.due_at)}，"
-            f"记的是 {shown(due_at)}"
+            f"{clock.rule}（{clock.version}）自 {shown(clock.counted_from)} 起算{'，扣除暂停' if resumed else ''}"
+            f"应到 {shown(expected)}，记的是 {shown(due_at)}"
         )
-    elif clock.basis == "rule" and clock.provisional != counted.provisional:
+    elif by_rule and clock.provisional != counted.provisional:
         yield f"{clock.rule} 到 {shown(due_at)}，{'不该' if clock.provisional else '应当'}标为暂定"
 
 

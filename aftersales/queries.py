@@ -204,6 +204,13 @@ def numbered(engine: Engine, number: str) -> list[tuple[int, str]]:
         return [(row.id, row.name) for row in connection.execute(statement)]
 
 
+def key_used(engine: Engine, shop: str, key: str) -> bool:
+    """Whether a command with this idempotency key has already been taken in this shop."""
+    with reading(engine) as connection:
+        shop_id = store.shop_id_of(connection, shop, create=False)
+        return shop_id is not None and store.remembered(connection, shop_id, key) is not None
+
+
 # ── health ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #: what the driver raises when the database cannot be reached, or cannot go on (disk full)

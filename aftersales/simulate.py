@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -46,6 +46,9 @@ ONE_SECOND, ONE_MINUTE, ONE_HOUR, ONE_DAY = (timedelta(seconds=n) for n in (1, 6
 AWAKE = {Actor.AGENT.value: (9, 21), Actor.BUYER.value: (7, 24)}
 #: how often an answer is lost and the request sent again
 ANSWER_LOST = 0.02
+AGENTS = ("小陈", "小林", "小周", "小赵")
+#: how often an agent who looks at a ticket takes it over, and how often one leaves a note
+TAKES_OVER, NOTES = 0.2, 0.06
 #: how often something is forgotten or mistyped
 MISTAKE = 0.03
 #: how often a buyer applies a second time for the same item
@@ -96,8 +99,7 @@ def simulate(
     """Plays `days` of a shop that opens on an empty database, and reads back what came of it."""
     began = perf_counter()
     shop = Shop(desk, rules, str(seed), start, days, progress)
-    shop.expect_arrivals(per_day)
-    shop.run()
+    shop.run(per_day)
     log = read_log(desk, rules)
     return Simulated(
         seed, days, log.tickets, log.events, shop.fired, dict(sorted(shop.refused.items())), shop.repeated,
@@ -150,7 +152,7 @@ class Case:
     acts: int = 0
 
     def __post_init__(self) -> None:
-        self.agent = f"客服{self.dice.number(1, 4)}"
+        self.agent = self.dice.one_of(AGENTS)
 
 
 #: what may open or move a linked ticket
@@ -177,7 +179,9 @@ class Shop:
     def __post_init__(self) -> None:
         self.end = self.start + ONE_DAY * self.days
         self.scheduler = Scheduler(Dice(f"{self.seed}/scheduler"), self.start, self.days)
+        #: the tickets that somebody may still do something to
         self.cases: dict[int, Case] = {}
+        self._known: set[int] = set()
         self._alarm: datetime | None = None
         self._serial = itertools.count()
         self._plans: list[tuple[datetime, int, Callable[[datetime], None]]] = []
@@ -188,10 +192,10 @@ class Shop:
         """Of two things in the same second, the one planned first comes first."""
         heapq.heappush(self._plans, (whole_second(when), next(self._serial), what))
 
-    def run(self) -> None:
+    def run(self, per_day: int) -> None:
         """Until the last day is over: whatever comes next, the scheduler's turn or somebody's."""
         for day in range(self.days):
-            self.at(self.start + ONE_DAY * day, self._new_day)
+            self.at(self.start + ONE_DAY * day, self._new_day(day, per_day))
         while True:
             planned = self._plans[0][0] if self._plans else self.end
             looks = self.end + ONE_SECOND if self._alarm is None else self.scheduler.looks_at(self._alarm)
@@ -219,29 +223,30 @@ class Shop:
         if event.kind == "move":
             self.stirred(ticket, now, event.trigger)
 
-    def _new_day(self, now: datetime) -> None:
-        if self.progress is not None:
-            self.progress(now, self.opened)
+    def _new_day(self, day: int, per_day: int) -> Callable[[datetime], None]:
+        """Who comes in the course of it, more in the evening than at night."""
+
+        def begins(now: datetime) -> None:
+            if self.progress is not None:
+                self.progress(now, self.opened)
+            for n in range(day * per_day + 1, (day + 1) * per_day + 1):
+                dice = Dice(f"{self.seed}/{n}")
+                hours = dice.between(0, 24) if dice.chance(0.3) else dice.between(9, 23)
+                self.at(now + ONE_HOUR * hours, self.arrival(None, f"{self.start:%y}{n:07}", dice))
+
+        return begins
 
     # ── arrivals ──
 
-    def expect_arrivals(self, per_day: int) -> None:
-        """In the course of every day, more in the evening than at night."""
-        number = itertools.count(1)
-        for day in range(self.days):
-            for n in itertools.islice(number, per_day):
-                dice = Dice(f"{self.seed}/{n}")
-                hours = dice.between(0, 24) if dice.chance(0.3) else dice.between(9, 23)
-                self.at(self.start + ONE_DAY * day + ONE_HOUR * hours, self._arrival(n, dice))
+    def arrival(self, kind: Arrival | None, order_no: str, dice: Dice) -> Callable[[datetime], None]:
+        """Somebody comes: with this, or with whatever people come with."""
 
-    def _arrival(self, n: int, dice: Dice) -> Callable[[datetime], None]:
-        def arrive(now: datetime) -> None:
-            arrival = dice.weighted(ARRIVALS, lambda one: one.often)
-            self.arrive(arrival, f"{self.start:%y}{n:07}", dice, now)
+        def comes(now: datetime) -> None:
+            self.arrive(kind or dice.weighted(ARRIVALS, lambda one: one.often), order_no, dice, now)
 
-        return arrive
+        return comes
 
-    def arrive(self, arrival: Arrival, order_no: str, dice: Dice, now: datetime) -> Case | None:
+    def arrive(self, arrival: Arrival, order_no: str, dice: Dice, now: datetime) -> None:
         opening = arrival.opening
         facts = fill_in(opening.asks, arrival.facts, Scene(dice, now))
         new = NewTicket(
@@ -249,23 +254,26 @@ class Shop:
             actor=arrival.by or opening.by[0].value, at=now, facts=facts, order_no=order_no, item_no="1",
             buyer=f"买家{dice.number(1, 99_999):05}", authority=arrival.authority,
         )  # fmt: skip
-        case = self._opened(new, dice, now, f"open {order_no}" if dice.chance(ANSWER_LOST) else None)
+        self._opened(new, dice, now, f"open {order_no}" if dice.chance(ANSWER_LOST) else None)
         if dice.chance(APPLIES_TWICE):
             self.at(now + ONE_MINUTE * dice.between(1, 600), lambda later: self._applies_again(new, later))
-        return case
 
-    def _opened(self, new: NewTicket, dice: Dice, now: datetime, key: str | None) -> Case | None:
+    def _opened(self, new: NewTicket, dice: Dice, now: datetime, key: str | None) -> None:
         try:
             ticket = self.desk.open(new, shop=self.name, key=key)
             if key is not None:
                 self._had_one_effect(ticket, self.desk.open(new, shop=self.name, key=key))
         except Refused as refused:
             self.refused[refused.code] += 1
-            return None
+        else:
+            self._alarm_set(ticket)
+            self.think(self._met(ticket, dice), now)
+
+    def _met(self, ticket: Ticket, dice: Dice) -> Case:
+        """A ticket that nobody knew."""
         self.opened += 1
+        self._known.add(ticket.id)
         case = self.cases[ticket.id] = Case(ticket, dice)
-        self._alarm_set(ticket)
-        self.think(case, now)
         return case
 
     def _applies_again(self, new: NewTicket, now: datetime) -> None:
@@ -278,7 +286,7 @@ class Shop:
 
     def _had_one_effect(self, first: Ticket, second: Ticket) -> None:
         self.repeated += 1
-        if replace(first, last_hash=second.last_hash) != second:  # a hash is made by writing only
+        if first._replace(last_hash=second.last_hash) != second:  # a hash is made by writing only
             self.problems.append(f"{first.number}: a repeated request had another answer")
 
     # ── what people do ──
@@ -289,14 +297,19 @@ class Shop:
         if case.acts >= MOST_ACTS:
             return
         habits = self.possible(case, now)
-        habit = self.choose(case, habits) if habits else None
-        if habit is not None and habit.step is not None:
+        habit = self.choose(case, habits, now) if habits else None
+        if habit is None or habit.step is None:
+            if case.ticket.closed_at is not None:
+                self.cases.pop(case.ticket.id, None)
+        else:
             plan, seen = case.plan, case.ticket.version
             self.at(self.when(case, habit, now), lambda then: self.act(case, habit, plan, seen, then))
         if case.ticket.authority == "platform" and case.ticket.clocks and case.dice.chance(PLATFORM_MOVES_DEADLINE):
-            self._platform_moves_deadline(case, now)
+            hours = case.dice.between(0.2, 12), case.dice.between(20, 150)
+            self.platform_moves_deadline(case, now + ONE_HOUR * hours[0], now + ONE_HOUR * hours[1])
 
-    def choose(self, case: Case, habits: Sequence[Habit]) -> Habit | None:
+    def choose(self, case: Case, habits: Sequence[Habit], now: datetime) -> Habit | None:
+        """What comes next; None: nobody does anything."""
         return case.dice.weighted(habits, lambda habit: habit.often)
 
     def possible(self, case: Case, now: datetime) -> list[Habit]:
@@ -326,10 +339,20 @@ class Shop:
         if plan != case.plan or habit.step is None:
             return
         case.acts += 1
+        if _actor(habit) == Actor.AGENT:
+            self._chores(case, now)
         if habit.talks and not case.dice.chance(MISTAKE):
             self._do(case, self._contact(case, now))
         self._do(case, self._command(case, habit, seen, now))
         self.think(case, now)
+
+    def _chores(self, case: Case, now: datetime) -> None:
+        """What agents do beside: nothing moves."""
+        if case.ticket.owner is None and case.dice.chance(TAKES_OVER):
+            self._do(case, Command(case.ticket.id, "assign", Actor.AGENT, now, {"agent": case.agent}))
+        if case.dice.chance(NOTES):
+            said = {"text": MADE_UP["text"](Scene(case.dice, now))}
+            self._do(case, Command(case.ticket.id, "note", Actor.AGENT, now, said, actor_name=case.agent))
 
     def _contact(self, case: Case, now: datetime) -> Command:
         said = {"channel": "im", "summary": MADE_UP["summary"](Scene(case.dice, now))}
@@ -369,31 +392,30 @@ class Shop:
     def stirred(self, ticket: Ticket, now: datetime, trigger: str) -> None:
         """The ticket moved without anybody of this shop having a hand in it: they see it, and plan anew."""
         case = self.cases.get(ticket.id)
-        if case is None:
-            self.opened += 1
-            case = self.cases[ticket.id] = Case(ticket, Dice(f"{self.seed}/{ticket.number}"))
-        case.ticket = ticket
+        if case is None and ticket.id not in self._known:
+            case = self._met(ticket, Dice(f"{self.seed}/{ticket.number}"))
         self._alarm_set(ticket)
-        self.think(case, now)
+        if case is not None:
+            case.ticket = ticket
+            self.think(case, now)
         self._stir_linked(ticket, now, trigger)
 
     def _stir_linked(self, ticket: Ticket, now: datetime, trigger: str) -> None:
         if ticket.state not in _STIRS and trigger not in _STIRS:
             return
         for _, other in queries.linked(self.desk.engine, ticket.id):
-            known = self.cases.get(other.id)
-            if known is None or known.ticket.state != other.state:
+            case = self.cases.get(other.id)
+            if other.id not in self._known or (case is not None and case.ticket.state != other.state):
                 self.stirred(other, now, "")
 
-    def _platform_moves_deadline(self, case: Case, now: datetime) -> None:
-        entered, due_at = case.ticket.entered_seq, whole_second(now + ONE_HOUR * case.dice.between(20, 150))
+    def platform_moves_deadline(self, case: Case, then: datetime, due_at: datetime) -> None:
+        entered, told = case.ticket.entered_seq, {"due_at": whole_second(due_at)}
 
-        def move(then: datetime) -> None:
-            if case.ticket.entered_seq == entered and case.ticket.clocks:
-                told = {"due_at": due_at}
-                self._do(case, Command(case.ticket.id, "set_platform_deadline", Actor.PLATFORM, then, told))
+        def move(later: datetime) -> None:
+            if case.ticket.entered_seq == entered:
+                self._do(case, Command(case.ticket.id, "set_platform_deadline", Actor.PLATFORM, later, told))
 
-        self.at(now + ONE_HOUR * case.dice.between(0.2, 12), move)
+        self.at(then, move)
 
     def _alarm_set(self, ticket: Ticket) -> None:
         if ticket.alarm_at is not None and (self._alarm is None or ticket.alarm_at < self._alarm):

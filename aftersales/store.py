@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any, Literal, overload
@@ -331,8 +331,7 @@ def _one_each(changes: Sequence[Change]) -> Sequence[Change]:
             continue
         if change.before is None or change.before.version != first.after.version:
             raise Stale([change.after.id])
-        merged[change.after.id] = replace(
-            change,
+        merged[change.after.id] = change._replace(
             before=first.before,
             events=first.events + change.events,
             payments=first.payments + change.payments,

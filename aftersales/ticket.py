@@ -1,7 +1,8 @@
 """What the engine knows of one ticket, as plain values: Ticket, Clock, Event, Change.
 
 Everything here is immutable and knows neither the database nor the time. `decide` takes a Ticket
-and gives back a Change; `store` writes Changes, one or a thousand, in one transaction.
+and gives back a Change; `store` writes Changes, one or a thousand, in one transaction. Named tuples rather than data
+classes: the sweep makes some hundred thousand of them a second, and these cost a third.
 
 All instants are aware UTC datetimes in whole seconds, all money is an integer number of 分 (`_fen`).
 """
@@ -9,17 +10,17 @@ All instants are aware UTC datetimes in whole seconds, all money is an integer n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 #: the only event of a ticket that comes from no state
 NOWHERE = "new"
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+
+class Clock(NamedTuple):
     """One running (or paused) time limit: which rule set it, what it counts from, when it ends."""
 
     rule: str
@@ -44,8 +45,7 @@ class Clock:
         return max(self.due_at, self.set_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """A ticket as it stands. `fields` are the workflow's own facts, by the names of fields.md."""
 
     id: int
@@ -82,7 +82,7 @@ class Ticket:
     item_no: str = ""
     buyer: str = ""
     owner: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = _NOTHING
     flags: tuple[str, ...] = ()
     clocks: tuple[Clock, ...] = ()
     paused: tuple[Clock, ...] = ()
@@ -101,11 +101,8 @@ class Ticket:
     trouble_count: int = 0
 
     def but(self, **changes: Any) -> Ticket:
-        """The same ticket with these changes: `dataclasses.replace`, twice as fast, for the sweep."""
-        values = list(_VALUES(self))
-        for name, value in changes.items():
-            values[_PLACES[name]] = value
-        return Ticket(*values)
+        """The same ticket with these changes."""
+        return self._replace(**changes)
 
     @property
     def clock(self) -> Clock | None:
@@ -136,12 +133,7 @@ class Ticket:
         return self.paid_fen - self.refunded_fen
 
 
-_VALUES = attrgetter(*Ticket.__dataclass_fields__)
-_PLACES = {name: place for place, name in enumerate(Ticket.__dataclass_fields__)}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A past event as guards see it: evidence, contacts and moves, oldest first."""
 
     seq: int
@@ -152,8 +144,7 @@ class Entry:
     facts: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One line of a ticket's history. `at`: took effect; `recorded_at`: we learned (or the alarm fired)."""
 
     seq: int
@@ -166,7 +157,7 @@ class Event:
     to_state: str
     at: datetime
     recorded_at: datetime
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = _NOTHING
     #: the clock that caused this event: its due time, rule and version
     due_at: datetime | None = None
     rule: str | None = None
@@ -175,8 +166,7 @@ class Event:
     clocks: tuple[Clock, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(NamedTuple):
     """Money ordered to leave: one row of the ledger, unique by ticket and purpose."""
 
     #: refund, repair_cost or compensation
@@ -186,8 +176,7 @@ class Payment:
     status: str = "ordered"
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """A ticket that a move opens beside this one."""
 
     workflow: str
@@ -196,8 +185,7 @@ class Opening:
     facts: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Everything one command (or one alarm) does to one ticket. Written whole or not at all."""
 
     before: Ticket | None

@@ -14,12 +14,14 @@ from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 
+from aftersales import queries
 from aftersales.errors import Refused
 from aftersales.fill_in import Form, from_text
 from aftersales.money import fen
 from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.vocabulary import Actor, Fact
 from web import words
+from web.site import Site
 
 VERSION, KEY, WHO, EVIDENCE = "_version", "_key", "_as", "_evidence"
 #: whole forms, in bytes: a text of the greatest length allowed is 180 KB when it arrives
@@ -93,6 +95,21 @@ async def _posted(request: Request) -> Posted:
 
 
 PostedForm = Annotated[Posted, Depends(_posted)]
+
+
+def sent_before(site: Site, shop: str, posted: Posted, refusal: Refused) -> Refused:
+    """Back, and the same form sent with something else in it: said as people would, and as any stale form."""
+    if refusal.code != "invalid_field" or _UNSTORABLE.search(shop):
+        return refusal
+    used = queries.key_used(site.desk.engine, shop, posted.key)
+    return Refused("stale_version", words.SENT_BEFORE) if used else refusal
+
+
+def status(refusal: Refused | None) -> int:
+    """Of the page that shows a form, again or for the first time."""
+    if refusal is None:
+        return 200
+    return 409 if refusal.code == "stale_version" else 422
 
 
 # ── what is drawn ──

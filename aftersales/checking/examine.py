@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from aftersales.checking.book import Book
 from aftersales.checking.library import Library, imports_of
 from aftersales.checking.loading import Place, Room, run
 from aftersales.checking.machines import check_workflow, check_workflows
-from aftersales.checking.policies import Book, check_policy, remarks
+from aftersales.checking.policies import check_policy
 from aftersales.checking.problem import Problem
+from aftersales.checking.remarks import remarks
 from aftersales.checking.rulings import check_house
 from aftersales.checking.sources import POLICIES, WORKFLOWS, Source, Sources
 from aftersales.checking.tables import check_table

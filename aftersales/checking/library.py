@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from functools import cache
 
-from aftersales.checking.sources import NOT_TABLES, PACKAGE, POLICIES, WORKFLOWS, Source, Sources
+from aftersales.checking.sources import PACKAGE, POLICIES, WORKFLOWS, Source, Sources
 
 #: `from aftersales.workflows import facts`: the only names of the package itself
 PACKAGE_OF_WORDS = "aftersales.workflows"
 _WORDS_OF_PACKAGE = frozenset({"facts", "guards", "effects"})
+_HOLD_WORDS = {"vocabulary", *_WORDS_OF_PACKAGE}
 #: what may be asked of any workflow beside its rows
 ROWS_OF_EVERY_WORKFLOW = frozenset({"waiting"})
 
@@ -58,7 +59,7 @@ def _tree_of_words(module: str) -> ast.Module | None:
     """A file of the product that is no table."""
     [*_, folder, name] = module.split(".")
     path = PACKAGE / folder / f"{name}.py"
-    if folder not in (WORKFLOWS, POLICIES) or name not in NOT_TABLES or not path.exists():
+    if folder not in (WORKFLOWS, POLICIES) or name not in _HOLD_WORDS or not path.exists():
         return None
     return _parsed(path.read_text(encoding="utf-8"))
 

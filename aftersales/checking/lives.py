@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aftersales.catalog import Catalog
+from aftersales.checking.book import versions
 from aftersales.checking.imagined import NOW, combinations, described, facts_asked
-from aftersales.checking.policies import versions
 from aftersales.decide import NewTicket, Rules, catch_up, open_ticket
 from aftersales.durations import Duration
 from aftersales.errors import Refused

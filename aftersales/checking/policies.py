@@ -1,123 +1,37 @@
-"""Layer 3: each policy fits the workflows, answers its documents and cites them.
-
-Which documents must a rule answer? Two documents belong together when some rule answers both: the later is then a new
-text of the earlier. A rule must answer every full document that belongs to its own and is later than its first line.
-So a law that only one rule cites asks nothing of the others, and a new text of the platform's rules asks all of them.
-A later full document that no rule connects with an earlier one is reported itself: somebody has begun to enter it and
-stopped, or it is `partial`.
+"""Layer 3: each policy fits the workflows and cites its sources.
 
 A policy with no clock rule at all for a workflow says nothing about it: its tickets have no clock there, and that is
-told as information. With one rule it must answer for every waiting state.
+told as a remark. With one rule it must answer for every waiting state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
-from aftersales.checking.imagined import Test, arrived, combinations, described, facts_asked, holds
-from aftersales.checking.loading import Place, Room
+from aftersales.checking.book import Book, facts_on, versions
+from aftersales.checking.documents import check_answers, check_dates, check_documents, families_of, first_text
+from aftersales.checking.kinds import check_kinds
+from aftersales.checking.loading import Place
 from aftersales.checking.machines import stuck
 from aftersales.checking.problem import Problem, listed
-from aftersales.checking.rulings import check_ruling, facts_on
-from aftersales.policies.vocabulary import APPLICATION, Document, Limit, Policy, Rule, Ruling, agreed, until
-from aftersales.workflows.context import Context
-from aftersales.workflows.vocabulary import Fact, Import, Move, Opening, State, Step, Timeout, Workflow
-
-CONFIDENCE = ("seed", "public-official", "public-3rdparty")
-
-
-@dataclass(frozen=True)
-class Book:
-    """One policy with what is needed to look at it."""
-
-    policy: Policy
-    workflows: Sequence[type[Workflow]]
-    room: Room
-
-    @property
-    def place(self) -> Place:
-        return self.room.place_of(self.policy)
-
-    def problem(self, thing: object, code: str, message: str, line: int | None = None) -> Problem:
-        place = self.room.place_of(thing, otherwise=self.policy)
-        return Problem(place.path, line or place.line, code, message)
-
-    def at(self, rule: Rule | Ruling, code: str, message: str, limit: Limit | None = None) -> Problem:
-        return self.problem(rule, code, message, limit.line if limit else rule.line)
-
-    def rules_of(self, workflow: type[Workflow]) -> list[Rule]:
-        return [rule for rule in self.policy.clock_rules if any(state.workflow is workflow for state in rule.states)]
+from aftersales.checking.rulings import check_ruling
+from aftersales.policies.vocabulary import APPLICATION, Limit, Policy, Rule, Ruling, agreed, until
+from aftersales.workflows.vocabulary import Fact, State, Step, Timeout
 
 
 def check_policy(book: Book) -> list[Problem]:
     """The problems of one. What is of the wrong kind or has no date makes further looking pointless."""
-    wrong = [*_wrong_kinds(book)] or [*_dates(book)]
+    wrong = [*check_kinds(book)] or [*check_dates(book)]
     if wrong:
         return wrong
     checks: list[Callable[[Book], Iterator[Problem]]] = [
-        _itself, _documents, _ids, _families, _rules, _states, _contradictions, _traps, _left_out,
+        _itself, check_documents, _ids, check_answers, _rules, _states, _contradictions, _traps, _left_out,
     ]  # fmt: skip
     return [problem for check in checks for problem in check(book)]
 
 
-# ── everything is what it should be ──
-
-
-def _wrong_kinds(book: Book) -> Iterator[Problem]:
-    policy = book.policy
-    for document in policy.documents:
-        if not isinstance(document, Document):
-            yield book.problem(policy, "P1", f"documents 里的{_brief(document)}不是文件，请写 Document(…) 那一行的名字")
-    for rule in policy.rules:
-        if not isinstance(rule, Rule | Ruling):
-            hint = "；整组规则请在前面加 *" if isinstance(rule, list) else "，请写 Rule(…) 一类的行"
-            yield book.problem(policy, "P18", f"rules 里的{_brief(rule)}不是规则{hint}")
-        else:
-            yield from _wrong_parts(book, rule)
-
-
-def _wrong_parts(book: Book, rule: Rule | Ruling) -> Iterator[Problem]:
-    what, kind = ("状态", State) if isinstance(rule, Rule) else ("动作", Move)
-    parts: Sequence[object] = rule.states if isinstance(rule, Rule) else rule.moves
-    for part in parts:
-        if not isinstance(part, kind) or part.workflow not in book.workflows:
-            yield book.at(rule, "P12", f"「{rule.label}」里的{_brief(part)}不是流程里的{what}，请写成 流程.{what}")
-    if isinstance(rule, Rule) and not rule.history:
-        yield book.at(rule, "P5", f"「{rule.label}」没有写任何规定，请加一行 since(…) 或 no_limit(…)")
-
-
-def _brief(thing: object) -> str:
-    """A thing that should not be there, as people know it."""
-    if isinstance(thing, list | tuple):
-        return f"一组（{len(thing)} 项）"
-    return f"「{getattr(thing, 'label', thing)}」"
-
-
-def _dates(book: Book) -> Iterator[Problem]:
-    for document in _all_documents(book):
-        for name, written in (("effective", document.effective), ("checked_on", document.checked_on)):
-            if written is not None and not _is_day(written):
-                message = f"《{document.title}》的 {name} 写的是「{written}」，请写成 2022-09-30 这样"
-                yield book.problem(document, "P3", message)
-
-
-def _all_documents(book: Book) -> list[Document]:
-    cited = [limit.document for rule in book.policy.clock_rules for limit in rule.history]
-    cited += [rule.document for rule in book.policy.rules if isinstance(rule, Ruling)]
-    return [*{id(document): document for document in (*book.policy.documents, *cited)}.values()]
-
-
-def _is_day(written: object) -> bool:
-    try:
-        return isinstance(written, str) and date.fromisoformat(written).isoformat() == written
-    except ValueError:
-        return False
-
-
-# ── the policy itself, its documents, its ids ──
+# ── the policy itself, and its ids ──
 
 
 def _itself(book: Book) -> Iterator[Problem]:
@@ -126,25 +40,6 @@ def _itself(book: Book) -> Iterator[Problem]:
         yield book.problem(book.policy, "P18", message)
     if not str(book.policy.label).strip():
         yield book.problem(book.policy, "P18", "label 是空的，请写平台的中文名")
-
-
-def _documents(book: Book) -> Iterator[Problem]:
-    documents = book.policy.documents
-    own = [document for document in documents if book.room.place_of(document).path == book.place.path]
-    for earlier, later in pairwise(document for document in own if document.effective is not None):
-        if later.begins < earlier.begins:
-            message = f"《{later.title}》（{later.label}）早于它前面的一份，请在 documents 里从早到晚排列"
-            yield book.problem(book.policy, "P1", message)
-    for document in documents:
-        if document.checked_on is None:
-            message = f'《{document.title}》还没有人核对过原文，请核对后填 checked_on="哪一天"'
-            yield book.problem(document, "P2", message)
-        if document.confidence not in CONFIDENCE:
-            able = "、".join(CONFIDENCE)
-            yield book.problem(document, "P2", f"《{document.title}》的 confidence 请写 {able} 里的一个")
-    for document in _all_documents(book):
-        if document not in documents:
-            yield book.problem(book.policy, "P7", f"规则引用了《{document.title}》，请把它列进 documents")
 
 
 def _ids(book: Book) -> Iterator[Problem]:
@@ -165,60 +60,6 @@ def _ids(book: Book) -> Iterator[Problem]:
             if key in rulings:
                 yield book.at(rule, "P11", f"「{rule.label}」（{rule.id}）与第 {rulings[key].line} 行重复，请删掉一处")
             rulings.setdefault(key, rule)
-
-
-# ── does every rule answer every document of its own subject? ──
-
-
-def _families(book: Book) -> Iterator[Problem]:
-    families = _belonging_together(book.policy)
-    for rule in book.policy.clock_rules:
-        answered = [limit.document for limit in rule.history]
-        first = min(document.begins for document in answered)
-        for document in families[answered[0]]:
-            if document.begins > first and not document.partial and document not in answered:
-                yield book.at(rule, "P5", _unanswered(book, rule, document))
-    used = {document for rule in book.policy.rules for document in _answered_by(rule)}
-    for document in book.policy.documents:
-        if document not in used:
-            message = f"《{document.title}》（{document.label}）没有一条规则依据它，请写进相关的规则"
-            yield book.problem(document, "P16", f"{message}；不用的请从 documents 里删掉")
-        elif _stands_alone(book, document, families):
-            message = f"《{document.title}》（{document.label}）是整份的新文件，却没有一条已有规则回答它"
-            yield book.problem(document, "P17", f"{message}；{_ANSWER}；它只管几条、不替代旧文件的，请写 partial=True")
-
-
-_ANSWER = "请在每条规则末尾加一行：变了 since(…)，没变 unchanged(…)，不再限时 no_limit(…)"
-
-
-def _unanswered(book: Book, rule: Rule, document: Document) -> str:
-    name = book.room.place_of(document).name or "哪份文件"
-    wanted = f'没变也请在末尾写一行 unchanged({name}, quote="原文")'
-    return f"「{rule.label}」没有回答 {document.label} 的《{document.title}》，{wanted}"
-
-
-def _answered_by(rule: Rule | Ruling) -> list[Document]:
-    return [limit.document for limit in rule.history] if isinstance(rule, Rule) else [rule.document]
-
-
-def _belonging_together(policy: Policy) -> dict[Document, set[Document]]:
-    """For every document that a clock rule answers: it and those that some rule connects it with."""
-    family: dict[Document, set[Document]] = {}
-    for rule in policy.clock_rules:
-        joined = {document for answered in _answered_by(rule) for document in family.get(answered, {answered})}
-        for document in joined:
-            family[document] = joined
-    return family
-
-
-def _stands_alone(book: Book, document: Document, families: dict[Document, set[Document]]) -> bool:
-    """A full document of the platform's own, later than another by which clocks go, and no rule connects the two.
-    What is written in another file, a law, is no earlier text of it."""
-    if document.partial or document not in families:
-        return False
-    own = [other for other in families if book.room.place_of(other).path == book.place.path]
-    earlier = [other for other in own if other.begins < document.begins]
-    return bool(earlier) and not any(other in families[document] for other in earlier)
 
 
 # ── single rules ──
@@ -291,12 +132,12 @@ def _known_fact(book: Book, rule: Rule, limit: Limit, fact: Fact, kind: str) -> 
 
 
 def _states(book: Book) -> Iterator[Problem]:
-    families = _belonging_together(book.policy)
+    families = families_of(book.policy)
     for workflow in book.workflows:
         rules = book.rules_of(workflow)
         for state in workflow.waiting if rules else ():
             here = [rule for rule in rules if state in rule.states]
-            first = _first_text(here, families)
+            first = first_text(here, families)
             if not here:
                 message = f'{workflow.label}「{state.label}」没有规则；没有时限请写 no_limit(…, because="…")'
                 yield book.problem(book.policy, "P4", message)
@@ -305,28 +146,6 @@ def _states(book: Book) -> Iterator[Problem]:
                     f"{workflow.label}「{state.label}」在 {first.label} 的文件里没有规定；没有时限请写 no_limit(…)"
                 )
                 yield book.at(here[0], "P4", message)
-
-
-def _first_text(rules: Sequence[Rule], families: dict[Document, set[Document]]) -> Document | None:
-    """The first of the documents that these rules go by, whether or not they answer it themselves."""
-    documents = {document for rule in rules for document in families[rule.history[0].document]}
-    full = [document for document in documents if not document.partial]
-    return min(full, key=lambda document: document.begins, default=None)
-
-
-def first_version(rules: Iterable[Rule]) -> Document | None:
-    """The first document by which the clocks of a workflow go: a dated one if there is any."""
-    documents = [limit.document for rule in rules for limit in rule.history]
-    dated = [document for document in documents if document.effective is not None]
-    return min(dated or documents, key=lambda document: document.begins, default=None)
-
-
-def versions(rules: Iterable[Rule]) -> list[datetime]:
-    """The instants at which the clocks of a workflow change, oldest first."""
-    rules = list(rules)
-    first = first_version(rules)
-    begun = {limit.document.begins for rule in rules for limit in rule.history}
-    return sorted(instant for instant in begun if first and instant >= first.begins)
 
 
 def _contradictions(book: Book) -> Iterator[Problem]:
@@ -387,60 +206,3 @@ def check_kept(before: Policy, book: Book) -> Iterator[Problem]:
             if after[old.id].line_of(limit.document.label) is None:
                 message = f"「{old.label}」（{old.id}）少了 {limit.document.label} 那一行；正在走的时钟还按它办"
                 yield book.at(after[old.id], "P21", f"{message}，旧的行不要删，请放回来")
-
-
-# ── what is told although it is no mistake ──
-
-
-def remarks(book: Book) -> Iterator[str]:
-    """For people to know: what the policy leaves open."""
-    policy = book.policy
-    silent = [workflow.label for workflow in book.workflows if not book.rules_of(workflow)]
-    if silent:
-        yield f"{policy.label}：没有{'、'.join(silent)}的时限规则，这些工单在这里不设时钟"
-    for workflow in book.workflows:
-        for state in workflow.waiting:
-            uncovered = _uncovered(book, state)
-            if uncovered:
-                yield f"{policy.label}：{workflow.label}「{state.label}」，{uncovered}：没有规则，不设时钟"
-    lines = [(rule, limit) for rule in policy.clock_rules for limit in rule.history[-1:] if limit.within is not None]
-    yield from _told(
-        policy, "条按我们的读法执行（assumed）", [r.id for r, line in lines if line.assumed and not line.off]
-    )
-    yield from _told(policy, "条只有第三方转载为据，却在执行", [
-        rule.id for rule, line in lines if line.document.confidence == "public-3rdparty" and not line.off
-    ])  # fmt: skip
-    yield from _told(policy, "条写着但没有启用（off）", [rule.id for rule, line in lines if line.off])
-
-
-def _told(policy: Policy, what: str, ids: list[str]) -> Iterator[str]:
-    if ids:
-        yield f"{policy.label}：{len(ids)} {what}：{'、'.join(ids)}"
-
-
-def _uncovered(book: Book, state: State) -> str:
-    """For which tickets no rule holds in this state, where all its rules hold for some tickets only."""
-    rules = book.policy.rules_for(state)
-    tests = [rule.when.test for rule in rules if rule.when is not None]
-    if not rules or len(tests) < len(rules):
-        return ""
-    arriving = [(move, source) for move in state.workflow.moves for source in _sources(move, state)]
-    facts = facts_asked(tests, arriving[0][0], state.name, book.policy)
-    bare = [
-        fields
-        for fields in combinations(facts)
-        if not all(_covered(tests, arrived(move, source, state, book.policy, fields)) for move, source in arriving)
-    ]
-    return described(facts, bare, list(combinations(facts)))
-
-
-def _sources(move: Move, state: State) -> list[State | None]:
-    """From where this move leads to the state from elsewhere."""
-    if isinstance(move, Import):
-        return []
-    froms: Sequence[State | None] = [None] if isinstance(move, Opening) else move.sources
-    return [source for source in froms if source is not state and state in move.destinations(source)]
-
-
-def _covered(tests: Sequence[Test], context: Context) -> bool:
-    return any(holds(test, context) for test in tests)

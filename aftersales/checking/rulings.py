@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
+from aftersales.checking.book import Book, facts_on
 from aftersales.checking.loading import Room
 from aftersales.checking.problem import Problem, listed
+from aftersales.durations import Duration
 from aftersales.policies.vocabulary import (
     AgreesAtOnce,
     Attempts,
@@ -20,10 +21,7 @@ from aftersales.policies.vocabulary import (
 )
 from aftersales.workflows import guards
 from aftersales.workflows.guards import Guard
-from aftersales.workflows.vocabulary import Move, Opening, State, Workflow
-
-if TYPE_CHECKING:
-    from aftersales.checking.policies import Book
+from aftersales.workflows.vocabulary import Move, State, Workflow
 
 #: (the name of the condition that asks for it, where the step must have it, is it there)
 _Asked = tuple[str, str, Callable[[Move], bool]]
@@ -59,22 +57,23 @@ def check_ruling(book: Book, rule: Ruling) -> Iterator[Problem]:
         if fact is not None and fact.name not in facts_on(move.workflow) | {own.name for own in move.facts}:
             message = f"{move.workflow.label}工单上没有「{fact.label}」，「{rule.label}」永远不会起作用，请换一项"
             yield book.at(rule, "P14", message)
+    if isinstance(rule, Window) and not isinstance(rule.within, Duration):
+        yield book.at(rule, "P23", f"「{rule.label}」的 within 写的是「{rule.within}」，请写 days(7) 一类的长短")
     if isinstance(rule, Attempts) and rule.at_most < 1:
         yield book.at(rule, "P14", f"「{rule.label}」的 at_most 要写大于零的整数")
-
-
-def facts_on(workflow: type[Workflow]) -> set[str]:
-    """What a ticket of this type can carry: given at its opening, or remembered."""
-    asked = [fact for move in workflow.moves if isinstance(move, Opening) for fact in move.facts]
-    return {fact.name for fact in (*asked, *workflow.remembers)}
 
 
 # ── the shop's own rules ──
 
 
 def check_house(house: House, room: Room, workflows: Iterable[type[Workflow]]) -> Iterator[Problem]:
-    path = room.place_of(house).path
-    line = room.place_of(house).line
+    path, line = room.place_of(house).path, room.place_of(house).line
+    lengths = all(isinstance(before, Duration) for before in house.reminders)
+    targets = all(isinstance(one, Target) and isinstance(one.within, Duration) for one in house.targets)
+    if not lengths or not targets:
+        message = '提醒请写成 hours(24) 这样，目标请写成 Target("编号", "名称", 流程.状态, hours(48)) 这样'
+        yield Problem(path, line, "H4", message)
+        return
     for before in house.reminders:
         if before.seconds is None:
             yield Problem(path, line, "H1", f"提醒「{before}」的长短要看日历，请改用 hours(…) 或 days(…)")

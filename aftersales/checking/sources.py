@@ -14,7 +14,7 @@ WORKFLOWS, POLICIES = "workflows", "policies"
 #: modules that give the tables their words, or hang them together
 NOT_TABLES = {"__init__", "vocabulary", "facts", "guards", "effects", "context", "plain", "links"}
 #: the largest shipped table has 15 kB
-_LARGEST = 1_000_000
+_LARGEST = 300_000
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,19 @@ def given(paths: Iterable[Path]) -> tuple[dict[str, Source], list[Problem]]:
     problems: list[Problem] = []
     for path in paths:
         if path.is_dir():
-            files += [(file, _folder_of(file)) for file in sorted(path.rglob("*.py")) if file.stem not in NOT_TABLES]
+            files += [(file, _folder_of(file)) for file in _tables_in(path)]
         elif path.exists():
             files.append((path, _folder_of(path)))
         else:
             problems.append(Problem(str(path), 1, "F1", "没有这个文件，请检查路径"))
     sources, more = read_all(files)
     return sources, problems + more
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    """Of the package or a copy of it: its two folders of tables; of another folder: what lies in it."""
+    rooms = [folder / room for room in (WORKFLOWS, POLICIES) if (folder / room).is_dir()] or [folder]
+    return [file for room in rooms for file in sorted(room.glob("*.py")) if file.stem not in NOT_TABLES]
 
 
 def _folder_of(path: Path) -> str:
@@ -94,7 +100,7 @@ def read(path: Path, folder: str) -> Source | Problem:
         return Problem(where, 1, "F2", f"文件名「{path.stem}」不能用，没有读它；请只用小写英文字母、数字和下划线")
     try:
         if path.stat().st_size > _LARGEST:
-            return Problem(where, 1, "F3", "文件超过 1 MB，不像规则表，没有读它；请检查是不是放错了文件")
+            return Problem(where, 1, "F3", "文件超过 300 KB，不像规则表，没有读它；请检查是不是放错了文件")
         return Source(folder, path.stem, where, path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1

@@ -28,6 +28,8 @@ _PROGRAM = {
     ast.Expr: "没有名字的一句",
 }  # fmt: skip
 _METHODS = {"one_of"}
+#: a list of lists of lists can be written in a few lines and fill all memory
+_LONGEST_LIST = 10_000
 #: what `class Exchange(Workflow, key=...)` sets itself, over any row of that name
 _LOST = {"key", "label", "code"}
 
@@ -55,7 +57,10 @@ def check_table(source: Source, library: Library) -> list[Problem]:
     reader = _Reader(source, library, _later_names(tree))
     if ast.get_docstring(tree) is None:
         reader.report(1, "T2", "文件开头缺一段说明，请写明这是哪个平台或哪种工单，用三个引号括起来")
-    reader.read(tree)
+    try:
+        reader.read(tree)
+    except RecursionError as error:
+        reader.report(in_plain_words(error)[0], "T1", in_plain_words(error)[1])
     return sorted(reader.problems, key=lambda problem: problem.line)
 
 
@@ -82,6 +87,7 @@ class _Reader:
         self.names: dict[str, _Name] = {}
         self.rows: dict[str, _Name] | None = None
         self.problems: list[Problem] = []
+        self.lengths: dict[str, int] = {}
         #: "import *": any name may have come with it
         self.anything_goes = False
 
@@ -108,6 +114,10 @@ class _Reader:
 
     def read_assignment(self, statement: ast.Assign, scope: dict[str, _Name]) -> None:
         self.read_value(statement.value)
+        length = self.length_of(statement.value)
+        if length > _LONGEST_LIST:
+            self.report(statement.lineno, "T3", f"这一列展开有 {length} 项，太长了，请检查是不是把同一组写了很多遍")
+        self.lengths |= dict.fromkeys(_given_by(statement), min(length, _LONGEST_LIST))
         [target, *others] = statement.targets
         if others or not isinstance(target, ast.Name):
             self.report(statement.lineno, "T3", "等号左边只能写一个名字，请每个名字写一行")
@@ -115,6 +125,18 @@ class _Reader:
                 self.give(name, _Name(statement.lineno, doubtful=True), scope)
             return
         self.give(target.id, _Name(statement.lineno), scope)
+
+    def length_of(self, node: ast.expr) -> int:
+        """How many things a list holds once every *name in it is spread out."""
+        if isinstance(node, ast.List | ast.Tuple):
+            return sum(self.length_of(element) for element in node.elts)
+        if isinstance(node, ast.Starred):
+            return (
+                self.lengths.get(node.value.id, 1) if isinstance(node.value, ast.Name) else self.length_of(node.value)
+            )
+        if isinstance(node, ast.Call):
+            return sum(self.length_of(value) for value in (*node.args, *(item.value for item in node.keywords)))
+        return 1
 
     def give(self, name: str, meaning: _Name, scope: dict[str, _Name]) -> None:
         """Python lets a second row of the same name replace the first without a word."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from aftersales.checking.policies import Book, versions
+from aftersales.checking.book import Book, versions
 from aftersales.checking.problem import Problem
 from aftersales.policies.vocabulary import Limit, Rule
 from aftersales.workflows.vocabulary import ENDS, State, Workflow

@@ -1,7 +1,7 @@
 """The reading half of `aftersales import FILE`: a platform's export becomes tickets and reported problems.
 
 path -> reader (cells) -> shapes (which platform) -> rows (one ticket or its problems) -> outcomes (repeats) -> report.
-Nothing here knows the database, the engine or the time.
+Nothing here knows the database, the engine or the time; the writing half, run.py, does.
 """
 
 from aftersales.intake.errors import IntakeError

@@ -101,7 +101,7 @@ def import_file(
 ) -> Summary:
     """Import a platform's export. Report and rejects go beside it unless told otherwise; `progress(done, total)`.
 
-    IntakeError: the file cannot be read, or the report not be written; nothing was imported.
+    IntakeError: the file cannot be read, or there is no place for its report; nothing was imported.
     """
     usual = intake.beside(Path(path))
     with intake.open_intake(path) as file:

@@ -67,8 +67,7 @@ class Story:
 
 #: days on which rules begin, a year ends, a holiday lies; or any
 STARTS = [
-    parse(f"{minute}:00")
-    for minute in ("2022-09-29 23:59", "2022-12-21 12:00", "2023-12-28 18:00", "2026-12-20 09:00")
+    parse(f"{minute}:00") for minute in ("2022-09-29 23:59", "2022-12-21 12:00", "2023-12-28 18:00", "2026-12-20 09:00")
 ]
 any_start = st.integers(0, 3 * 365 * DAY).map(lambda seconds: parse("2023-01-01") + timedelta(seconds=seconds))
 #: a list of lists is long more often than a list
@@ -169,6 +168,8 @@ class World:
     now: datetime = STARTS[0]
     #: what every line of the script was answered: a state, or the code of a refusal
     answers: list[str] = field(default_factory=list)
+    #: what people see on a page depends on whether the scheduler has run: then no form says what it was drawn from
+    forms_say_their_version: bool = True
     #: the ticket that the last line was answered with; None if it was refused
     handed: Ticket | None = None
     #: the ids here of the numbers in the script
@@ -260,7 +261,8 @@ class World:
         assert line.command is not None
         if line.number not in self.ids:
             self.ids = {ticket.number: ticket.id for ticket in self.tickets()}
-        return replace(line.command, ticket_id=self.ids[line.number])
+        version = line.command.version if self.forms_say_their_version else None
+        return replace(line.command, ticket_id=self.ids[line.number], version=version)
 
 
 @contextmanager
@@ -341,10 +343,10 @@ class Paper:
 # ── telling: the story becomes a script ───────────────────────────────────────────────────────────────────────────────
 
 
-def tell(world: World | Paper, story: Story) -> list[Line]:
+def tell(world: World | Paper, story: Story, script: list[Line] | None = None) -> list[Line]:
     """Plays the story with a scheduler that fires a second after every alarm; what was done, and when."""
     world.now = story.starts_at
-    script: list[Line] = []
+    script = [] if script is None else script
     first = _application(world, story.dice(b"first"), story.workflow, story.policy)
     _do(world, script, Line(world.now, "", new=first))
     for beat in story.beats:
@@ -358,8 +360,8 @@ def tell(world: World | Paper, story: Story) -> list[Line]:
 
 
 def _do(world: World | Paper, script: list[Line], line: Line) -> None:
-    world.say(line)
     script.append(line)
+    world.say(line)
 
 
 def punctual() -> Iterator[int]:
@@ -508,12 +510,12 @@ def shown(value: Any, but: Collection[str] = ()) -> Any:
     """Tickets, events and clocks as plain values, without these fields."""
     if isinstance(value, Mapping):
         return {name: shown(one, but) for name, one in sorted(value.items()) if name not in but}
+    names = getattr(value, "_fields", None) or getattr(value, "__dataclass_fields__", None)
+    if names is not None:
+        return {name: shown(getattr(value, name), but) for name in names if name not in but}
     if isinstance(value, (list, tuple)):
         return [shown(one, but) for one in value]
-    names = getattr(value, "__dataclass_fields__", None)
-    if names is None:
-        return value
-    return {name: shown(getattr(value, name), but) for name in names if name not in but}
+    return value
 
 
 def differences(one: Any, other: Any, path: str = "") -> list[str]:

@@ -150,7 +150,7 @@ def test_a_clock_paused_for_any_time_has_as_much_left_as_before(started, ran, le
     [paused] = clocks.pause([clock], started + ran)
     [resumed] = clocks.resume([paused], started + ran + slept, started + ran + slept)
     assert resumed.due_at - (started + ran + slept) == left
-    assert replace(resumed, due_at=clock.due_at, set_at=clock.set_at) == clock
+    assert resumed._replace(due_at=clock.due_at, set_at=clock.set_at) == clock
 
 
 @law(stories)

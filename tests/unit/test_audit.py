@@ -295,7 +295,8 @@ BREAKS = [
         "I-14",
         [
             ticket(OPEN, "clocks = replace(clocks, '2022-09-30', '2020-01-01'), rule_version = '2020-01-01'"),
-            f"UPDATE ticket_event SET clocks = replace(clocks, '2022-09-30', '2020-01-01') WHERE ticket_id = {of(OPEN)}",
+            event(OPEN, 1, "clocks = replace(clocks, '2022-09-30', '2020-01-01')"),
+            event(OPEN, 2, "clocks = replace(clocks, '2022-09-30', '2020-01-01')"),
         ],
         OPEN,
         "KS-EX-01 的 2020-01-01 版不在规则册里，无法重算",
@@ -347,7 +348,10 @@ BREAKS = [
             ticket(LATE, "alarm_at = '2022-10-13 02:00:00.000000'"),
         ],
         LATE,
-        "第 2 条「auto_approve」迟到 2022-10-14 00:00:00 才执行，随后的 KS-EX-02 却从 2022-10-03 10:00:00 起算，没有给足时间",
+        (
+            "第 2 条「auto_approve」迟到 2022-10-14 00:00:00 才执行，"
+            "随后的 KS-EX-02 却从 2022-10-03 10:00:00 起算，没有给足时间"
+        ),
     ),
     (
         "I-19",
@@ -377,8 +381,11 @@ BREAKS = [
     (
         "I-20",
         [
-            ("INSERT INTO payment (shop_id, ticket_id, purpose, amount_fen, status, idempotency_key, tried_at, created_at)"
-            f" SELECT shop_id, id, 'compensation', 5, 'paid', 'x', recorded_at, recorded_at FROM ticket WHERE id = {of(OPEN)}")
+            (
+                "INSERT INTO payment (shop_id, ticket_id, purpose, amount_fen, status, idempotency_key, tried_at,"
+                " created_at) SELECT shop_id, id, 'compensation', 5, 'paid', 'x', recorded_at, recorded_at FROM ticket"
+                f" WHERE id = {of(OPEN)}"
+            )
         ],
         OPEN,
         "账上有 5 分「compensation」，没有一条记录让它付出去",
@@ -424,8 +431,11 @@ BREAKS = [
     (
         "I-24",
         [
-            ("INSERT INTO outbox (shop_id, ticket_id, seq, topic, payload, created_at, attempts)"
-            f" SELECT shop_id, ticket_id, seq, topic, payload, created_at, 0 FROM outbox WHERE ticket_id = {of(OPEN)}")
+            (
+                "INSERT INTO outbox (shop_id, ticket_id, seq, topic, payload, created_at, attempts)"
+                " SELECT shop_id, ticket_id, seq, topic, payload, created_at, 0 FROM outbox"
+                f" WHERE ticket_id = {of(OPEN)}"
+            )
         ],
         OPEN,
         "第 1 条记录在发件箱里有 2 行",
@@ -480,7 +490,10 @@ def test_a_database_that_only_the_desk_has_written_is_clean(database_url):
     assert (report.tickets, report.events) == (9, 23)
 
 
-@pytest.mark.parametrize(("promise", "statements", "number", "found"), BREAKS, ids=[row[0] for row in BREAKS])
+NAMES = [f"{row[0]} {place}" for place, row in enumerate(BREAKS)]
+
+
+@pytest.mark.parametrize(("promise", "statements", "number", "found"), BREAKS, ids=NAMES)
 def test_a_broken_invariant_is_named_with_the_first_ticket_and_what_was_found(copy, promise, statements, number, found):
     with tampering(copy) as db:
         for statement in statements:
@@ -735,6 +748,42 @@ def test_the_audit_counts_by_arithmetic_of_its_own(within, start, due):
     counted = invariants.counted_again(limit(within), parse(start), {}, RULES.calendar)
     assert counted == invariants.Counted(parse(due))
     assert within.after(parse(start), RULES.calendar).due_at == parse(due)
+
+
+def test_what_a_clock_counts_from_is_compared_with_the_fact(copy):
+    engine = database.create_engine(f"sqlite:///{copy}")
+    facts = {"paid_fen": 19900, "fault": "不开机", "needs_on_site": True}
+    told = NewTicket("repair", "kuaishou", "apply", "buyer", parse("2023-03-01 10:00:00"), facts, "E8")
+    repair = Desk(engine, lambda: RULES).open(told, shop="甲").number
+    assert audit(engine, RULES).ok
+    with tampering(copy) as db:
+        db.execute(ticket(repair, "applied_at = '2023-03-01 03:00:00.000000'"))
+    [check] = broken(audit(engine, RULES)).values()
+    engine.dispose()
+    assert (check.id, check.first.found) == (
+        "I-14",
+        "KS-RP-05 从 2023-03-01 10:00:00 起算，记下的起算事实是 2023-03-01 11:00:00",
+    )
+
+
+def test_a_clock_that_went_on_after_a_pause_is_counted_by_what_was_left(copy):
+    engine = database.create_engine(f"sqlite:///{copy}")
+    desk = Desk(engine, lambda: RULES)
+    facts = {"paid_fen": 19900, "reason": "other", "kind": "return_refund"}
+    told = NewTicket("refund", "wechat", "apply", "buyer", parse("2023-03-01 10:00:00"), facts, "E9")
+    refund = desk.open(told, shop="甲")
+    desk.do(Command(refund.id, "propose", "agent", parse("2023-03-01 20:00:00"), {"reason": "优惠券"}))
+    desk.do(Command(refund.id, "decline_proposal", "buyer", parse("2023-03-02 06:00:00")))
+    assert audit(engine, RULES).ok
+    with tampering(copy) as db:
+        for statement in moved(refund.number, "2023-03-03T12:00:00Z", "2023-03-03T02:00:00Z"):
+            db.execute(statement)
+    [check] = broken(audit(engine, RULES)).values()
+    engine.dispose()
+    assert (check.id, check.first.found) == (
+        "I-14",
+        "WX-02（undated）自 2023-03-01 10:00:00 起算，扣除暂停应到 2023-03-03 20:00:00，记的是 2023-03-03 10:00:00",
+    )
 
 
 def test_a_provisional_due_time_waits_for_the_recount(copy):

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from aftersales import catalog as catalogs
-from aftersales.catalog import InMemory, RuleBook, built_in, load
+from aftersales.catalog import InMemoryLastGood, RuleBook, built_in, load
 from aftersales.checking.sources import PACKAGE
 from aftersales.clock import parse
 from aftersales.decide import NewTicket, Rules, catch_up, open_ticket
@@ -154,7 +154,7 @@ def test_a_broken_file_leaves_the_built_in_rules_in_force(rules, what):
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_file_leaves_the_last_good_version_in_force(rules, what):
     code, text = BROKEN[what]
-    last_good = InMemory()
+    last_good = InMemoryLastGood()
     write(rules, "kuaishou", kuaishou(review=72))
     book = RuleBook(rules, last_good)
     (rules / "kuaishou.py").write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -166,7 +166,7 @@ def test_a_broken_file_leaves_the_last_good_version_in_force(rules, what):
 
 
 def test_a_mended_file_is_in_force_at_the_next_look(rules):
-    book = RuleBook(rules, InMemory())
+    book = RuleBook(rules, InMemoryLastGood())
     write(rules, "kuaishou", BROKEN["syntax"][1])
     assert told(book.refresh()) == ["kuaishou.py T1"]
     write(rules, "kuaishou", kuaishou(review=24))
@@ -208,22 +208,22 @@ def test_a_broken_law_does_not_keep_a_sound_platform_out(rules):
 
 def test_a_rule_by_which_clocks_may_run_cannot_be_deleted(rules):
     write(rules, "kuaishou", kuaishou())
-    book = RuleBook(rules, InMemory())
+    book = RuleBook(rules, InMemoryLastGood())
     rule = kuaishou().partition('    Rule("KS-EX-G5"')[2].partition("]\n")[0]
     write(rules, "kuaishou", kuaishou(drop=('    Rule("KS-EX-G5"' + rule, ""), all=(
         "Exchange.awaiting_buyer_receipt, Exchange.reship_exception]",
         "Exchange.awaiting_buyer_receipt, Exchange.reship_exception, Exchange.platform_intervening]")))  # fmt: skip
     [problem] = book.refresh()
-    assert (problem.code, problem.message) == (
-        "P21",
+    assert problem.code == "P21"
+    assert problem.message == (
         "在用的规则里有 KS-EX-G5（平台介入），这里没有了；正在走的时钟还记着它，请把它放回来，"
-        "不再限时就在末尾加一行 no_limit(…)",
+        "不再限时就在末尾加一行 no_limit(…)"
     )
 
 
 def test_a_version_by_which_clocks_may_run_cannot_be_deleted(rules):
     write(rules, "shop", SHOP)
-    book = RuleBook(rules, InMemory())
+    book = RuleBook(rules, InMemoryLastGood())
     write(rules, "shop", SHOP.replace("2024-01-01", "2025-01-01"))
     [problem] = book.refresh()
     assert (problem.code, problem.message) == (
@@ -234,7 +234,7 @@ def test_a_version_by_which_clocks_may_run_cannot_be_deleted(rules):
 
 
 def test_a_running_clock_keeps_its_version_when_the_rule_changes(rules):
-    book = RuleBook(rules, InMemory())
+    book = RuleBook(rules, InMemoryLastGood())
     at = parse("2023-03-01 10:00:00")
     ticket = opened(book.catalog, at)
     new = 'v2023_03_02 = Document("新规", effective="2023-03-02", source="公告", checked_on="2026-11-23")\n\n# fmt: off'
@@ -261,7 +261,7 @@ def opened(catalog, at):
 
 
 def test_a_file_that_disappears_stays_in_force(rules):
-    last_good = InMemory()
+    last_good = InMemoryLastGood()
     write(rules, "shop", SHOP)
     book = RuleBook(rules, last_good)
     (rules / "shop.py").unlink()
@@ -275,7 +275,7 @@ def test_a_file_that_disappears_stays_in_force(rules):
 
 
 def test_a_directory_that_disappears_changes_nothing(rules):
-    last_good = InMemory()
+    last_good = InMemoryLastGood()
     write(rules, "kuaishou", kuaishou(review=72))
     book = RuleBook(rules, last_good)
     (rules / "kuaishou.py").unlink()
@@ -287,7 +287,7 @@ def test_a_directory_that_disappears_changes_nothing(rules):
 
 def test_after_an_upgrade_a_file_may_lack_a_rule_for_a_new_state(rules):
     """It was in force; it is told what it lacks, and it stays in force."""
-    last_good = InMemory()
+    last_good = InMemoryLastGood()
     old = kuaishou(review=72, gap=("[Exchange.awaiting_buyer_receipt, Exchange.reship_exception]",
                                    "Exchange.awaiting_buyer_receipt"))  # fmt: skip
     last_good.put("kuaishou", old)
@@ -305,14 +305,14 @@ def test_after_an_upgrade_a_file_may_lack_a_rule_for_a_new_state(rules):
 
 def test_looking_again_is_cheap_while_nothing_changes(rules, monkeypatch):
     write(rules, "kuaishou", BROKEN["syntax"][1])
-    book = RuleBook(rules, InMemory())
+    book = RuleBook(rules, InMemoryLastGood())
     monkeypatch.setattr(catalogs, "load", lambda *_: pytest.fail("read again"))
     assert [book.refresh() for _ in range(3)] == [(), (), ()]
     assert told(book.problems) == ["kuaishou.py T1"]
 
 
 def test_a_problem_is_new_once(rules):
-    book = RuleBook(rules, InMemory())
+    book = RuleBook(rules, InMemoryLastGood())
     write(rules, "kuaishou", BROKEN["syntax"][1])
     assert told(book.refresh()) == ["kuaishou.py T1"]
     write(rules, "shop", SHOP)
@@ -322,14 +322,14 @@ def test_a_problem_is_new_once(rules):
 
 def test_every_problem_is_in_the_log(rules, caplog):
     logging.getLogger("aftersales.catalog").setLevel(logging.ERROR)
-    book = RuleBook(rules, InMemory())
+    book = RuleBook(rules, InMemoryLastGood())
     write(rules, "shop", "SHOP = 1\n")
     book.refresh()
     assert f"{rules}/shop.py:1: T2 文件开头缺一段说明" in caplog.text
 
 
 def test_whoever_holds_the_old_catalog_may_finish_with_it(rules):
-    book = RuleBook(rules, InMemory())
+    book = RuleBook(rules, InMemoryLastGood())
     before = book.catalog
     write(rules, "kuaishou", kuaishou(review=24))
     book.refresh()
@@ -337,7 +337,7 @@ def test_whoever_holds_the_old_catalog_may_finish_with_it(rules):
 
 
 def test_readers_never_see_a_catalog_in_between(rules):
-    book = RuleBook(rules, InMemory())
+    book = RuleBook(rules, InMemoryLastGood())
     seen, stop = set(), threading.Event()
 
     def read():
@@ -361,7 +361,7 @@ def test_readers_never_see_a_catalog_in_between(rules):
     assert review_time(book.catalog) == hours(96)
 
 
-class Failing(InMemory):
+class Failing(InMemoryLastGood):
     """A store whose database is away."""
 
     fails = True
@@ -399,15 +399,20 @@ def test_a_store_that_fails_stops_nothing_and_is_tried_again(rules):
 
 
 def test_looking_again_never_raises(rules, monkeypatch):
-    book = RuleBook(rules, InMemory())
-    monkeypatch.setattr(catalogs, "load", lambda *_: 1 / 0)
+    book = RuleBook(rules, InMemoryLastGood())
+    monkeypatch.setattr(catalogs, "_load", lambda *_: 1 / 0)
     write(rules, "shop", SHOP)
     [problem] = book.refresh()
     assert (problem.code, problem.message) == (
         "X1",
-        "规则文件重新读取时出了意外（division by zero），现有规则继续有效；请把这句话交给开发",
+        "读规则文件时出了意外（division by zero），现有规则继续有效；请把这句话交给开发",
     )
     assert book.catalog == built_in()
+
+
+def test_starting_never_raises(rules, monkeypatch):
+    monkeypatch.setattr(catalogs, "_load", lambda *_: 1 / 0)
+    assert RuleBook(rules, InMemoryLastGood()).catalog == built_in()
 
 
 # ── what other packages add ──
@@ -437,6 +442,15 @@ def test_a_package_may_add_a_policy(packages, rules, monkeypatch):
     monkeypatch.setitem(GIVEN, "shop", policy)
     packages.append(Point("shop", "acme.shop:SHOP", "aftersales.policies"))
     assert load().catalog.policies["shop"] is policy
+
+
+def test_a_package_cannot_take_the_place_of_what_is_there(packages, monkeypatch):
+    monkeypatch.setitem(GIVEN, "acme", KUAISHOU)
+    packages.append(Point("acme", "acme.rules:KUAISHOU", "aftersales.policies"))
+    [problem] = load().problems
+    assert str(problem) == (
+        "acme.rules:KUAISHOU:1: F11 扩展包「acme」的 key「kuaishou」已经有了，没有启用；请联系它的提供者换一个"
+    )
 
 
 def test_a_package_that_cannot_be_loaded_is_left_out(packages, monkeypatch):

@@ -230,10 +230,10 @@ def test_a_double_click_opens_one_ticket(world, browser):
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_clicks_at_the_same_instant_are_one_effect(kind, clock):
     world = clock(made_world(fresh_database(kind)))
-    browser, number = world.browser(), world.open().number
-    form = browser.get(f"/t/{number}/approve").form
+    browsers, number = [world.browser() for _ in range(8)], world.open().number
+    form = browsers[0].get(f"/t/{number}/approve").form
     with ThreadPoolExecutor(8) as pool:
-        answers = [one.result().status for one in [pool.submit(world.browser().send, form) for _ in range(8)]]
+        answers = [answer.status for answer in pool.map(lambda browser: browser.send(form), browsers)]
     assert answers == [303] * 8
     assert world.ticket(number).version == 2
 
@@ -241,11 +241,12 @@ def test_clicks_at_the_same_instant_are_one_effect(kind, clock):
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_of_two_agents_one_wins_and_the_other_is_told(kind, clock):
     world = clock(made_world(fresh_database(kind)))
+    browsers = [world.browser() for _ in range(4)]
     for _ in range(5):
         number = world.open().number
-        forms = [world.browser().get(f"/t/{number}/approve").form for _ in range(4)]
+        forms = [browser.get(f"/t/{number}/approve").form for browser in browsers]
         with ThreadPoolExecutor(4) as pool:
-            answers = [one.result().status for one in [pool.submit(world.browser().send, form) for form in forms]]
+            answers = [answer.status for answer in pool.map(lambda browser, form: browser.send(form), browsers, forms)]
         assert sorted(answers) == [303, 409, 409, 409]
         assert world.ticket(number).version == 2
 
@@ -308,10 +309,24 @@ def test_going_back_and_sending_something_else_is_another_attempt(world, browser
     form = browser.get(f"/t/{number}/note").form
     assert browser.send(form, form.filled(text="第一次")).status == 303
     answer = browser.send(form, form.filled(text="第二次"))
-    assert answer.status == 422
+    assert answer.status == 409
+    assert "这张表单刚才已经提交过" in answer.text
+    assert "客服 备注 内容：第一次" in answer.text
     assert answer.form.get("text") == "第二次"
     assert browser.send(answer.form).status == 303
     assert [event.facts["text"] for event in world.events(number) if event.kind == "note"] == ["第一次", "第二次"]
+
+
+def test_going_back_to_an_opening_and_sending_something_else_is_another_attempt_too(world, browser):
+    form = browser.get("/new/exchange").form
+    given = {"policy": "kuaishou", "order_no": "1", "paid_fen": "1", "reason": "size"}
+    first = browser.send(form, form.filled(**given))
+    answer = browser.send(form, form.filled(**given | {"order_no": "2"}))
+    assert answer.status == 409
+    assert "这张表单刚才已经提交过" in answer.text
+    second = browser.send(answer.form)
+    assert second.status == 303
+    assert second.response.headers["location"] != first.response.headers["location"]
 
 
 # ── texts of all kinds ──
@@ -401,7 +416,8 @@ def test_texts_that_are_looked_for_are_checked_before(kind, field, text, clock):
     "path",
     [
         "/t/EX-990101-0001", "/t/999999", "/t/0", "/t/" + "9" * 18, "/t/" + "9" * 40, "/t/%C2%B2", "/t/%00",
-        "/t/%ED%A0%80", "/t/EX'--", "/t/-", "/t/EX-990101-0001/approve", "/t/EX-990101-0001.json", "/new/nothing", "/nothing", "/t/",
+        "/t/%ED%A0%80", "/t/EX'--", "/t/-", "/t/EX-990101-0001/approve", "/t/EX-990101-0001.json",
+        "/new/nothing", "/nothing", "/t/",
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_not_found(browser, path):

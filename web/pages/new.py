@@ -91,7 +91,8 @@ def submit(key: str, site: TheSite, posted: PostedForm) -> Response:
     try:
         opened = _open(site, workflow, posted)
     except Refused as refusal:
-        return _form_page(site, workflow, posted, refusal)
+        shop = posted.texts.get("shop") or site.settings.shop
+        return _form_page(site, workflow, posted, forms.sent_before(site, shop, posted, refusal))
     by_id = len(queries.shops(site.desk.engine)) > 1
     return RedirectResponse(f"/t/{opened.id if by_id else opened.number}", 303)
 
@@ -132,4 +133,4 @@ def _form_page(
         "shops": [name for _, name in queries.shops(site.desk.engine)],
         "refusal": refusal,
     }
-    return page("new_form.html", context, 200 if refusal is None else 422)
+    return page("new_form.html", context, forms.status(refusal))

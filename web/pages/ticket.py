@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,14 @@ from web.site import Site, TheSite, ticket_of
 router = APIRouter()
 
 
+#: what the JSON of a ticket tells of it; its clocks are in the explanation
+_TOLD = (
+    *("id", "number", "workflow", "policy", "authority", "state", "version", "due_at", "no_clock_reason"),
+    *("escalated", "overdue", "flags", "opened_at", "applied_at", "entered_at", "closed_at"),
+    *("order_no", "item_no", "buyer", "owner", "platform_no"),
+)
+
+
 # ── the ticket ──
 
 
@@ -35,7 +43,7 @@ def ticket_json(name: str, site: TheSite) -> Response:
     """The ticket as it stands, and why it is due when it is."""
     found = ticket_of(site, name)
     history = _History.of(site, found)
-    told = {**asdict(found), "fields": dict(found.fields), "due_at": found.due_at}
+    told = {name: getattr(found, name) for name in _TOLD} | {"fields": found.shown_fields}
     told["explanation"] = history.explanation(found, site, clock.now()).to_json()
     return Response(rows.to_json(told), media_type="application/json")
 
@@ -86,13 +94,17 @@ def _header(site: Site, ticket: Ticket, name: str, now: datetime) -> dict[str, A
         "address": f"/t/{name}",
         "workflow": words.workflow_label(rules, ticket.workflow),
         "policy": words.policy_label(rules, ticket.policy),
-        "shop": dict(queries.shops(site.desk.engine)).get(ticket.shop_id, ""),
+        "shop": _shop(site, ticket),
         "state": words.state_label(rules, ticket.workflow, ticket.state),
         "turn": words.turn(rules, ticket.workflow, ticket.state),
         "clock": next(iter(story.clock_lines(ticket, rules, now)), None),
         "marks": words.flag_labels(ticket.flags),
         "now": now,
     }
+
+
+def _shop(site: Site, ticket: Ticket) -> str:
+    return dict(queries.shops(site.desk.engine)).get(ticket.shop_id, "")
 
 
 # ── one form of it ──
@@ -107,12 +119,6 @@ class Shown:
     actor: str = ""
     sent: Posted | None = None
     refusal: Refused | None = None
-
-    @property
-    def status(self) -> int:
-        if self.refusal is None:
-            return 200
-        return 409 if self._stale else 422
 
     @property
     def _stale(self) -> bool:
@@ -151,6 +157,7 @@ def submit(name: str, trigger: str, site: TheSite, posted: PostedForm) -> Respon
         )  # fmt: skip
     except Refused as refusal:
         now_there = queries.ticket(site.desk.engine, found.id)
+        refusal = forms.sent_before(site, _shop(site, found), posted, refusal)
         return _form_page(site, name, Shown(now_there, of_ticket, posted.actor, posted, refusal))
     return RedirectResponse(f"/t/{name}", 303)
 
@@ -178,4 +185,4 @@ def _form_page(site: Site, name: str, shown: Shown) -> Response:
         "refusal": shown.refusal,
         "changes": None if after is None else story.story(ticket, events, rules, after),
     }
-    return page("form.html", context, shown.status)
+    return page("form.html", context, forms.status(shown.refusal))
