@@ -161,9 +161,10 @@ def rules(
 ) -> None:
     """某平台某一天的全部规则。The consolidated rules of a day."""
     from aftersales import clock, rulebook
-    from aftersales.catalog import built_in
+    from aftersales.catalog import RuleBook
+    from aftersales.settings import Settings
 
-    catalog = built_in()
+    catalog = RuleBook(Settings().rules_dir).catalog
     if platform == "dump":
         _print_json(rulebook.dump(catalog))
         return

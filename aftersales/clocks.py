@@ -65,7 +65,8 @@ def after_move(
         return _until(context, state, context.facts.get(effect.fact.name), policy=policy, now=now)
     fresh = start(context, state, policy=policy, starts=starts, now=now, calendar=calendar)
     if effect is ADDS:
-        return replace(fresh, clocks=(*before.clocks, *fresh.clocks), paused=before.paused)
+        both = replace(fresh, clocks=(*before.clocks, *fresh.clocks), paused=before.paused)
+        return _with_reason(replace(both, policy_missing=fresh.policy_missing and not both.clocks), "no_limit")
     if effect is PAUSES:
         return replace(fresh, paused=tuple(pause(before.clocks, starts)))
     if effect is STARTS_IF_TIME_IS_LEFT:
@@ -94,7 +95,18 @@ def start(
         else:
             reason = "off" if limit.off else "no_limit"
     missing = missing and not clocks
-    return _with_reason(Running(tuple(clocks), policy_missing=missing), "policy_missing" if missing else reason)
+    running = Running(_earliest_of_each(clocks), policy_missing=missing)
+    return _with_reason(running, "policy_missing" if missing else reason)
+
+
+def _earliest_of_each(clocks: Sequence[Clock]) -> tuple[Clock, ...]:
+    """Of several rules of one state that lead to the same, the earliest is the clock and the others are none."""
+    if len(clocks) < 2:
+        return tuple(clocks)
+    found: dict[str, Clock] = {}
+    for clock in sorted(clocks, key=lambda clock: clock.due_at):
+        found.setdefault(clock.timeout, clock)
+    return tuple(found.values())
 
 
 def limit_for(rule: Rule, policy: Policy, ticket: Ticket, starts: datetime) -> tuple[Limit, datetime] | None:

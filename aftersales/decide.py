@@ -16,9 +16,10 @@ from aftersales import clocks, machine
 from aftersales.catalog import Catalog
 from aftersales.durations import Duration
 from aftersales.errors import Refused
-from aftersales.fill_in import filled_in, with_defaults
+from aftersales.fill_in import LONGEST_NAME, filled_in, text_problem, with_defaults
 from aftersales.policies.vocabulary import Policy
 from aftersales.ticket import NOWHERE, Change, Clock, Entry, Event, Payment, Ticket
+from aftersales.ticket import Opening as Opened
 from aftersales.work_calendar import WorkCalendar
 from aftersales.workflows import facts as f
 from aftersales.workflows.context import NOTHING_KNOWN, Context, Draft, Known
@@ -38,6 +39,7 @@ from aftersales.workflows.vocabulary import (
     Actor,
     Branch,
     Escalation,
+    Fact,
     Import,
     Move,
     Opening,
@@ -86,11 +88,11 @@ def take(
 ) -> Change:
     """The change that this step makes. Refused with a code of FORMAT.md otherwise."""
     move = _legal_move(ticket, attempt, rules)
-    given = _allowed_and_filled(move, attempt)
+    also = _also_needed(_context(ticket, move, attempt, attempt.facts, rules, (), NOTHING_KNOWN))
+    given = _allowed_and_filled(move, attempt, also)
     if isinstance(move, Timeout):
         raise Refused("not_yet_due", f"「{move.label}」由系统在到期时执行，现在还没到期，不能手动办理")
-    first = ticket.version + 1
-    shown = [_evidence_event(ticket, attempt, kind, seq) for seq, kind in enumerate(attempt.evidence, first)]
+    shown = _evidence_given_along(ticket, attempt)
     context = _context(ticket, move, attempt, given, rules, [*history, *map(_as_entry, shown)], known)
     _guarded(context)
     return _moved(context, rules, before_it=shown, actor_name=attempt.actor_name)
@@ -138,18 +140,23 @@ def _is_there(context: Context) -> bool:
     return all(one.test(context) for one in context.move.only) and _leads_somewhere(context)
 
 
-def _allowed_and_filled(form: Move | PlainAction, attempt: Attempt) -> dict[str, Any]:
-    """Checks 2 to 4."""
+def _allowed_and_filled(form: Move | PlainAction, attempt: Attempt, also: Sequence[Fact] = ()) -> dict[str, Any]:
+    """Checks 2 to 4. `also`: what must be filled in this time, beside what always must."""
     if attempt.actor not in form.by:
         able = "、".join(actor.label for actor in form.by)
         who = Actor(attempt.actor).label if attempt.actor in set(Actor) else attempt.actor
         raise Refused("forbidden_actor", f"「{form.label}」只能由{able}办理，{who}不能代办")
-    given = filled_in(form, attempt.facts, attempt.at)
+    given = filled_in(form, attempt.facts, attempt.at, also)
     known_kinds = dict(f.evidence_kind.choices)
     for kind in attempt.evidence:
         if kind not in known_kinds:
             raise Refused("invalid_field", f"没有「{kind}」这种凭证，请从列表里选")
     return given
+
+
+def _also_needed(context: Context) -> list[Fact]:
+    """What must be filled in this time only; asked of what was typed, before it is checked."""
+    return [needed.fact for needed in context.move.asks_if if needed.when.test(context)]
 
 
 def _guarded(context: Context) -> None:
@@ -359,8 +366,11 @@ def open_ticket(
     move = workflow.move(new.trigger)
     if not isinstance(move, Opening):
         raise Refused("illegal_transition", f"{workflow.label}工单不能用「{new.trigger}」开单")
+    _header_well_formed(new)
     attempt = Attempt(new.trigger, new.actor, new.at, new.facts, actor_name=new.actor_name)
-    given = with_defaults(move, _allowed_and_filled(move, attempt), new.at)
+    unfilled = _blank(new, {}, ticket_id=ticket_id, number=number, shop_id=shop_id)
+    also = _also_needed(_context(unfilled, move, attempt, new.facts, rules, (), NOTHING_KNOWN))
+    given = with_defaults(move, _allowed_and_filled(move, attempt, also), new.at)
     ticket = _blank(new, given, ticket_id=ticket_id, number=number, shop_id=shop_id)
     context = _context(ticket, move, attempt, given, rules, (), known)
     _guarded(context)
@@ -370,6 +380,13 @@ def open_ticket(
         change = _moved(context, rules, actor_name=new.actor_name)
         return change._replace(after=_asking_a_human(change.after))
     return _moved(context, rules, actor_name=new.actor_name)
+
+
+def _header_well_formed(new: NewTicket) -> None:
+    for label, value in (("订单编号", new.order_no), ("商品编号", new.item_no), ("买家", new.buyer)):
+        problem = text_problem(value, LONGEST_NAME)
+        if problem is not None:
+            raise Refused("invalid_field", f"{label}：{problem}")
 
 
 def _asking_a_human(ticket: Ticket) -> Ticket:
@@ -429,7 +446,12 @@ def take_over(imported: Imported, rules: Rules, *, ticket_id: int, number: str, 
         platform_no=imported.platform_no,
     )  # fmt: skip
     ticket = _blank(new, imported.fields, ticket_id=ticket_id, number=number, shop_id=shop_id)
-    ticket = ticket.but(paid_fen=imported.paid_fen, refund_fen=_released(imported))
+    asked = imported.paid_fen if imported.amount_fen is None else imported.amount_fen
+    ticket = ticket.but(
+        paid_fen=imported.paid_fen,
+        refund_fen=_released(imported),
+        fields={**ticket.fields, **({"amount_fen": asked} if imported.workflow == "refund" else {})},
+    )
     attempt = Attempt(move.name, "platform", imported.applied_at, given)
     context = _context(ticket, move, attempt, given, rules, (), NOTHING_KNOWN)
     context.now = now
@@ -473,6 +495,7 @@ def catch_up(ticket: Ticket, now: datetime, rules: Rules) -> Change | None:
     first = ticket
     events: list[Event] = []
     payments: list[Payment] = []
+    opens: list[Opened] = []
     while True:
         clock = ticket.clock
         if clock is None or clock.alarm_at >= now:
@@ -481,9 +504,10 @@ def catch_up(ticket: Ticket, now: datetime, rules: Rules) -> Change | None:
         ticket = change.after
         events += change.events
         payments += change.payments
+        opens += change.opens
     if not events:
         return None
-    return Change(first, ticket, tuple(events), tuple(_last_of_each_purpose(payments)))
+    return Change(first, ticket, tuple(events), tuple(_last_of_each_purpose(payments)), opens=tuple(opens))
 
 
 def _run_out(ticket: Ticket, clock: Clock, now: datetime, rules: Rules) -> Change:
@@ -557,7 +581,8 @@ def act(ticket: Ticket, attempt: Attempt, rules: Rules) -> Change:
     if action is SET_PLATFORM_DEADLINE:
         _may_have_a_clock(ticket, attempt, rules)
     given = _allowed_and_filled(action, attempt)
-    seq = ticket.version + 1
+    shown = _evidence_given_along(ticket, attempt)
+    seq = ticket.version + len(shown) + 1
     after = ticket.but(version=seq, recorded_at=attempt.at)
     if action is SET_PLATFORM_DEADLINE:
         after = _with_platform_deadline(after, given["due_at"], seq, attempt, rules)
@@ -565,7 +590,7 @@ def act(ticket: Ticket, attempt: Attempt, rules: Rules) -> Change:
         after = after.but(owner=given["agent"])
     elif action is RECORD_CONTACT:
         after = after.but(flags=tuple(flag for flag in after.flags if flag != "buyer_feedback_due"))
-    return Change(ticket, after, (_plain_event(action, attempt, given, after),))
+    return Change(ticket, after, (*shown, _plain_event(action, attempt, given, after)))
 
 
 def _timeouts(ticket: Ticket, attempt: Attempt, rules: Rules) -> list[Timeout]:
@@ -596,6 +621,12 @@ def _plain_event(action: PlainAction, attempt: Attempt, given: Mapping[str, Any]
         actor_name=attempt.actor_name, from_state=after.state, to_state=after.state, at=attempt.at,
         recorded_at=attempt.at, facts=given, clocks=after.clocks,
     )  # fmt: skip
+
+
+def _evidence_given_along(ticket: Ticket, attempt: Attempt) -> list[Event]:
+    """Evidence named with an action is added before it."""
+    first = ticket.version + 1
+    return [_evidence_event(ticket, attempt, kind, seq) for seq, kind in enumerate(attempt.evidence, first)]
 
 
 def _evidence_event(ticket: Ticket, attempt: Attempt, kind: str, seq: int) -> Event:

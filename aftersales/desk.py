@@ -21,6 +21,7 @@ from aftersales.clock import shown_day, whole_second
 from aftersales.database import Connection, Engine, reading, writing
 from aftersales.decide import Attempt, Imported, NewTicket, Rules
 from aftersales.errors import Refused, UnknownTicket
+from aftersales.fill_in import LONGEST_NAME, text_problem
 from aftersales.ticket import Change, Event, Opening, Ticket
 from aftersales.workflows.context import Known
 from aftersales.workflows.guards import KNOWN
@@ -77,7 +78,7 @@ class Desk:
         return _again_if_overtaken(lambda: self._opened(replace(new, at=whole_second(new.at)), shop, key))
 
     def _opened(self, new: NewTicket, shop: str, key: str | None) -> Ticket:
-        fingerprint = _fingerprint([new.workflow, new.policy, new.trigger, new.order_no, dict(new.facts)])
+        fingerprint = _fingerprint([dict(vars(new), at=None)])
         with writing(self.engine) as connection:
             shop_id = store.shop_id_of(connection, shop)
             before = _answered(connection, shop_id, key, fingerprint)
@@ -354,6 +355,8 @@ def _known(connection: Connection, ticket: Ticket, command: Command, rules: Rule
     waybill = command.facts.get("waybill_no")
     if move is None or not isinstance(waybill, str) or all(guard.reads != KNOWN for guard in move.needs):
         return Known()
+    if text_problem(waybill, LONGEST_NAME) is not None:
+        return Known()  # refused for what it is; the database need not be asked
     used = store.waybill_used(connection, ticket.shop_id, waybill.strip())
     return Known(waybills_in_use=frozenset([waybill.strip()] if used else []))
 

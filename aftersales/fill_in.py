@@ -6,7 +6,8 @@ an offset), numbers as integers. Web forms, which know only text, use `from_text
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -31,10 +32,13 @@ class Form(Protocol):
     def facts(self) -> tuple[Fact, ...]: ...
 
 
-def filled_in(form: Form, given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    """The values, well formed. Refused: missing_field before invalid_field; each says which and what to do."""
+def filled_in(form: Form, given: Mapping[str, Any], at: datetime, also: Sequence[Fact] = ()) -> dict[str, Any]:
+    """The values, well formed. `also`: what must be filled in this time, beside what always must.
+
+    Refused: missing_field before invalid_field; each says which and what to do.
+    """
     present = {name: value for name, value in given.items() if value is not None and value != ""}
-    absent = [fact.label for fact in form.asks if fact.name not in present]
+    absent = [fact.label for fact in (*form.asks, *also) if fact.name not in present]
     if absent:
         raise Refused("missing_field", f"「{form.label}」还缺：{'、'.join(absent)}，请填写后再提交")
     asked = {fact.name: fact for fact in form.facts}
@@ -63,15 +67,23 @@ def _clean(fact: Fact, value: Any, at: datetime) -> Any:
     return cleaned
 
 
+def text_problem(text: str, longest: int) -> str | None:
+    """What keeps the text from being stored, in words; None if nothing does."""
+    if len(text) > longest:
+        return f"太长了（{len(text)} 字），最多 {longest} 字，长内容请作为凭证上传"
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        return "含有不能保存的字符，请删去后重填"
+    return None
+
+
 def _text(fact: Fact, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("要填文字")
     text = value.strip()
     longest = LONGEST_NAME if fact.name in ("waybill_no", "courier", "agent", "review_id") else LONGEST_TEXT
-    if len(text) > longest:
-        raise ValueError(f"太长了（{len(text)} 字），最多 {longest} 字，长内容请作为凭证上传")
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError("含有不能保存的字符，请删去后重填")
+    problem = text_problem(text, longest)
+    if problem is not None:
+        raise ValueError(problem)
     if not text:
         raise ValueError("不能只填空格")
     return text
@@ -131,6 +143,9 @@ def from_text(form: Form, given: Mapping[str, str]) -> dict[str, Any]:
     return {name: _typed(asked.get(name), text.strip()) for name, text in given.items() if text.strip()}
 
 
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+
 def _typed(fact: Fact | None, text: str) -> Any:
     if fact is None:
         return text
@@ -142,7 +157,7 @@ def _typed(fact: Fact | None, text: str) -> Any:
         return next((value for value, _ in fact.choices if str(value) == text), text)
     if fact.kind == "fen":
         return fen(text, allow_negative=True) if _is_amount(text) else text
-    if fact.kind == "int" and text.lstrip("-").isascii() and text.lstrip("-").isdigit():
+    if fact.kind == "int" and _WHOLE_NUMBER.fullmatch(text):
         return int(text)
     return text
 

@@ -36,7 +36,7 @@ def ticket_by_number(engine: Engine, number: str, shop_id: int | None = None) ->
     """By the number people read (EX-221001-0042) or by id. UnknownTicket if there is none, or more than one."""
     with reading(engine) as connection:
         ids = connection.execute(_IDS_OF_NUMBER, {"number": number, "shop": shop_id}).scalars().all()
-    if not ids and number.isdigit():
+    if not ids and number.isascii() and number.isdecimal() and len(number) < 19:
         return ticket(engine, int(number))
     if len(ids) != 1:
         many = "有不止一张" if ids else "没有"

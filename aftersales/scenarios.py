@@ -236,6 +236,8 @@ def play(scenario: Scenario, desk: Desk, rules: Rules) -> str | None:
             _play_step(stage, step)
     except Wrong as wrong:
         return f"{where}: {wrong}"
+    except Exception as crash:  # noqa: BLE001 -- one story that breaks the engine must not hide the others
+        return f"{where}: crashed: {type(crash).__name__}: {crash}"
     return None
 
 

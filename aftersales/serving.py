@@ -27,7 +27,12 @@ def run_scheduler(application: Application, *, once: bool, tick: float | None) -
 
 def make_scheduler(application: Application, tick: float | None = None) -> Scheduler:
     settings = application.settings
-    return Scheduler(application.desk, poll_seconds=tick or settings.poll_seconds, batch=settings.sweep_batch)
+    return Scheduler(
+        application.desk,
+        poll_seconds=tick or settings.poll_seconds,
+        batch=settings.sweep_batch,
+        refresh=application.book.refresh,
+    )
 
 
 def log_to_stderr() -> None:

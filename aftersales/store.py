@@ -57,6 +57,7 @@ __all__ = [
     "find_platform_no",
     "histories",
     "history",
+    "keep_rule_file",
     "link",
     "linked",
     "load",
@@ -68,6 +69,8 @@ __all__ = [
     "provisional_ids",
     "remember",
     "remembered",
+    "rule_file",
+    "rule_file_names",
     "set_aside",
     "shop_id_of",
     "waybill_used",
@@ -617,6 +620,27 @@ def set_aside(connection: Connection, ticket_id: int, error: str, retry_at: date
     No event and no new version: nothing happened to the ticket.
     """
     _run(connection, SET_ASIDE, _at(connection, retry_at), error.replace("\0", ""), ticket_id)
+
+
+def rule_file(connection: Connection, name: str) -> str | None:
+    """The last good text of a rule file."""
+    rows = _fetch(connection, "SELECT source FROM rule_file WHERE name = ?", name)
+    return rows[0][0] if rows else None
+
+
+def rule_file_names(connection: Connection) -> list[str]:
+    return [name for (name,) in _fetch(connection, "SELECT name FROM rule_file ORDER BY name")]
+
+
+KEEP_RULE_FILE = """
+INSERT INTO rule_file (name, sha256, source, accepted_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    sha256 = excluded.sha256, source = excluded.source, accepted_at = excluded.accepted_at
+"""
+
+
+def keep_rule_file(connection: Connection, name: str, source: str, sha256: str, at: datetime) -> None:
+    _run(connection, KEEP_RULE_FILE, name, sha256, source, _at(connection, at))
 
 
 def beat(

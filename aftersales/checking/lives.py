@@ -190,7 +190,7 @@ def _opened(opening: Opening, fields: Mapping[str, Any], at: datetime, rules: Ru
 
 def _wanted(opening: Opening) -> list[Fact]:
     """What must be filled in, and the numbers that some kinds of ticket cannot do without."""
-    counts = [fact for fact in opening.accepts if fact.kind == "int" and fact.at_least and fact.default is None]
+    counts = [fact for fact in opening.facts if fact.kind == "int" and fact.at_least and fact.default is None]
     return [*opening.asks, *counts]
 
 

@@ -150,7 +150,7 @@ def since(
         raise TypeError(f"时限要写成 hours(48)、days(10)、civil_days(7) 或 workdays(7)，不能写 {within!r}")
     if not isinstance(then, Timeout):
         label = getattr(then, "label", then)
-        raise TypeError(f"then 只能写「到期」里的一行，「{label}」不是")
+        raise TypeError(f"then 只能写「到期」里的一行，「{label}」不是，请换成 流程.到期 一类的行")
     return Limit(document, within, then, clause, counted_from, quote, assumed, "", off, line=_line())
 
 
@@ -313,7 +313,8 @@ class Policy:
         return self._by_state.get(state, ())
 
     def rule(self, id: str) -> Rule | Ruling | None:
-        return next((rule for rule in self.rules if rule.id == id), None)
+        """A clock rule before a rule without a clock, where both go by the same id."""
+        return next((rule for rule in (*self.clock_rules, *self.rules) if rule.id == id), None)
 
     def limit(self, id: str, version: str, timeout: str) -> Limit | None:
         """The line that set a clock, by what the clock remembers of it; None if the book no longer has it."""

@@ -107,7 +107,7 @@ class BadReview(Workflow, key="bad_review", label="中差评", code="BR"):
     dismiss = Step("投诉不成立", complaint_filed, complaint_dismissed, by=PLATFORM, accepts=[facts.text])
     re_appeal = Step(
         "再次申诉", complaint_dismissed, complaint_filed, accepts=[facts.text],
-        needs=[guards.one_appeal_only, guards.has_new_evidence], effects=[count_up(facts.appeals)])
+        needs=[guards.has_new_evidence, guards.one_appeal_only], effects=[count_up(facts.appeals)])
     give_up = Step("放弃申诉", complaint_dismissed, public_reply_only)
     close = Step(
         "结案", [public_reply_only, amendment_invited, complaint_dismissed],

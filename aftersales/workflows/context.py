@@ -83,7 +83,9 @@ class Context:
 
     def remembered(self, fact: Fact) -> Any:
         found = self.ticket.fields.get(fact.name)
-        return fact.default if found is None else found
+        if found is not None:
+            return found
+        return None if fact.default == "now" else fact.default
 
     def evidence_since_entered(self) -> list[Entry]:
         return self._evidence(self.ticket.entered_seq)

@@ -135,6 +135,11 @@ def pay_repair_cost(c: Context) -> None:
     c.draft.payments.append(Payment("repair_cost", c.facts["amount_fen"], "ordered"))
 
 
+def remember_signed(c: Context) -> None:
+    """Signed for after all: it can no longer be intercepted or refused."""
+    c.draft.fields[f.signed_at.name] = c.at
+
+
 # ── 维修 ──
 
 

@@ -67,8 +67,8 @@ class Exchange(Workflow, key="exchange", label="换货", code="EX"):
         asks=[facts.paid_fen, facts.exchange_reason],
         accepts=[facts.refunded_fen, facts.ship_to, facts.sku_exchangeable, facts.worn,
                  facts.receipt_confirmed_at, facts.prior_attempts, facts.note],
-        needs=[guards.sku_is_exchangeable, guards.not_worn, guards.within_window, guards.attempts_left,
-               guards.no_open_ticket_on_item],
+        needs=[guards.refunded_within_paid, guards.within_window, guards.no_open_ticket_on_item,
+               guards.attempts_left, guards.sku_is_exchangeable, guards.not_worn],
         effects=[effects.use_attempt])
     open_converted = Opening(
         "转单开出", named_by(facts.starts_at, awaiting_buyer_return, awaiting_reship), by=SYSTEM,

@@ -89,6 +89,9 @@ def nothing_to_pay(c: Context) -> bool:
     return (asked_amount(c) if asked is None else asked) == 0
 
 
+nothing_proposed = condition("协商金额为 0")(lambda c: c.ticket.fields.get("proposed_fen") == 0)
+
+
 @condition("邮费不少于退款额")
 def freight_eats_it(c: Context) -> bool:
     return bool(freight_deducted(c) >= c.ticket.fields.get("amount_fen", c.ticket.left_fen))
@@ -161,7 +164,13 @@ has_reject_evidence = Guard(
     _by_agent_since_applied,
     HISTORY,
 )
-has_agent_evidence = Guard("evidence_required", "结为无责须有凭证，请先上传再结案", _by_agent_since_applied, HISTORY)
+
+
+def _by_agent_since_entered(c: Context) -> bool:
+    return any(entry.actor == "agent" for entry in c.evidence_since_entered())
+
+
+has_agent_evidence = Guard("evidence_required", "结为无责须有凭证，请先上传再结案", _by_agent_since_entered, HISTORY)
 
 
 def _chat_log_ever(c: Context) -> bool:
@@ -319,8 +328,18 @@ amount_positive = positive(f.amount_fen)
 asked_amount_positive = Guard(
     "invalid_field",
     "退款金额须大于 0；已全额退过的订单不能再申请",
-    lambda c: _is_voucher(c) or (c.ticket.left_fen if (n := c.facts.get("amount_fen")) is None else n) > 0,
+    lambda c: _is_voucher(c) or asked_amount(c) > 0,
     FACTS,
+)
+refunded_within_paid = Guard(
+    "invalid_field", "已退金额不能多于实付金额，请核对后重填", lambda c: c.ticket.left_fen >= 0, FACTS
+)
+asked_amount_within_paid = Guard(
+    "amount_exceeded",
+    "退款金额超过还能退的金额，请改小",
+    lambda c: asked_amount(c) <= c.ticket.left_fen,
+    FACTS,
+    lambda c: f"退款金额 {yuan(asked_amount(c))} 超过还能退的金额 {yuan(c.ticket.left_fen)}，请核对",
 )
 amount_within_paid = at_most(f.amount_fen, lambda c: c.ticket.left_fen, "还能退的金额")
 amount_within_asked = at_most(f.amount_fen, _asked, "申请金额")
@@ -372,22 +391,22 @@ def _is_voucher(c: Context) -> bool:
     return bool(c.value(f.refund_kind) == "voucher")
 
 
-voucher_total_given = Guard(
-    "missing_field",
-    "卡券退款须填订单卡券张数",
-    lambda c: not _is_voucher(c) or c.facts.get("voucher_total") is not None,
-    FACTS,
-)
 voucher_amount_is_computed = Guard(
     "invalid_field",
     "卡券的退款金额由系统计算，请不要填申请金额",
     lambda c: not _is_voucher(c) or c.facts.get("amount_fen") is None,
     FACTS,
 )
+some_voucher_left = Guard(
+    "invalid_field",
+    "没有未使用的卡券可退，请核对张数",
+    lambda c: not _is_voucher(c) or c.facts.get("voucher_count") is not None or vouchers_left(c) > 0,
+    FACTS,
+)
 unused_vouchers_cover_it = Guard(
     "not_entitled",
     "要退的张数超过未使用的张数，已使用的卡券不能退",
-    lambda c: not _is_voucher(c) or 0 < (c.facts.get("voucher_count") or vouchers_left(c)) <= vouchers_left(c),
+    lambda c: not _is_voucher(c) or (c.facts.get("voucher_count") or 0) <= vouchers_left(c),
     FACTS,
 )
 
@@ -425,12 +444,12 @@ def visit_needed(c: Context) -> bool:
     return bool(c.remembered(f.needs_on_site) or c.remembered(f.mode) == "on_site")
 
 
-def _in_future(fact: Fact) -> Callable[[Context], bool]:
-    return lambda c: c.facts[fact.name] > c.now
-
-
 def in_future(fact: Fact) -> Guard:
-    return Guard("invalid_field", f"{fact.label}须晚于现在，请重填", _in_future(fact), FACTS)
+    return Guard("invalid_field", f"{fact.label}须晚于现在，请重填", lambda c: c.facts[fact.name] > c.now, FACTS)
+
+
+def not_past(fact: Fact) -> Guard:
+    return Guard("invalid_field", f"{fact.label}已经过去，请重填", lambda c: c.facts[fact.name] >= c.now, FACTS)
 
 
 def visit_not_beyond_limit(fact: Fact) -> Guard:
@@ -476,12 +495,6 @@ no_agreement_proven = Guard(
     "须先由平台核实双方未达成一致，请买家申请平台介入",
     lambda c: not c.remembered(f.needs_mutual_evidence),
 )
-waybill_given_for_mail_in = Guard(
-    "missing_field",
-    "寄修的补救须填寄回的运单号",
-    lambda c: c.remembered(f.mode) != "mail_in" or c.facts.get("waybill_no") is not None,
-    FACTS,
-)
 
 # ── 丢件 ──
 
@@ -496,21 +509,9 @@ def _feedback_recorded(c: Context) -> bool:
 packaging_feedback_recorded = Guard(
     "missing_field", "丢件、破损、短少须先收集买家对包装的意见，请先登记", _feedback_recorded
 )
-amount_given_for_compensation = Guard(
-    "missing_field",
-    "补偿须填金额",
-    lambda c: c.facts["kind"] != "compensate" or c.facts.get("amount_fen") is not None,
-    FACTS,
-)
-waybill_given_for_reship = Guard(
-    "missing_field",
-    "补发须填新的运单号",
-    lambda c: c.facts["kind"] != "reship" or c.facts.get("waybill_no") is not None,
-    FACTS,
-)
 something_left_to_refund = Guard(
-    "amount_exceeded",
-    "已经没有可退的金额",
+    "invalid_field",
+    "已经没有可退的金额，请改用补发或补偿",
     lambda c: c.facts["kind"] != "refund" or remedy_limit(c) > 0,
     FACTS,
 )

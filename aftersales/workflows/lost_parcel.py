@@ -25,6 +25,7 @@ from aftersales.workflows.vocabulary import (
     Step,
     Workflow,
     choose,
+    needed,
     otherwise,
     when,
 )
@@ -61,7 +62,7 @@ class LostParcel(Workflow, key="lost_parcel", label="丢件·物流异常", code
         "登记物流问题", reported, by=[BUYER, AGENT, SYSTEM],
         asks=[facts.waybill_no, facts.parcel_issue, facts.paid_fen],
         accepts=[facts.refunded_fen, facts.freight_fen, facts.region, facts.note],
-        needs=[guards.no_open_ticket_on_item])
+        needs=[guards.refunded_within_paid, guards.no_open_ticket_on_item])
     import_from_platform = Import("从平台导入")
 
     # ── 动作：问买家、问快递 ──
@@ -127,10 +128,12 @@ class LostParcel(Workflow, key="lost_parcel", label="丢件·物流异常", code
                when(is_given(facts.remedy_kind, "refund"), refunding),
                otherwise(compensating)),
         asks=[facts.remedy_kind],
-        accepts=[facts.amount_fen, facts.waybill_no, facts.courier, facts.address],
-        needs=[guards.amount_given_for_compensation, guards.waybill_given_for_reship, guards.amount_positive,
-               guards.packaging_feedback_recorded, guards.consent, guards.something_left_to_refund,
-               guards.remedy_within_paid, guards.waybill_ok, guards.address_ok_for_reship],
+        asks_if=[needed(facts.amount_fen, when=is_given(facts.remedy_kind, "compensate")),
+                 needed(facts.waybill_no, when=is_given(facts.remedy_kind, "reship"))],
+        accepts=[facts.address],
+        needs=[guards.amount_positive, guards.packaging_feedback_recorded, guards.consent,
+               guards.something_left_to_refund, guards.remedy_within_paid, guards.waybill_ok,
+               guards.address_ok_for_reship],
         effects=[effects.use_waybill, effects.remedy_amount])
     remedy_done = Step(
         "方案已完成", [reshipping, refunding, compensating],

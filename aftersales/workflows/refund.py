@@ -7,7 +7,7 @@
 
 from aftersales.workflows import effects, facts, guards
 from aftersales.workflows.effects import keep, keep_as, put, refund_is, release_refund
-from aftersales.workflows.guards import both, is_one_of, lacks
+from aftersales.workflows.guards import both, is_given, is_one_of, lacks
 from aftersales.workflows.vocabulary import (
     ADDS,
     AGENT,
@@ -35,6 +35,7 @@ from aftersales.workflows.vocabulary import (
     Workflow,
     choose,
     named_by,
+    needed,
     otherwise,
     when,
 )
@@ -81,13 +82,14 @@ class Refund(Workflow, key="refund", label="退款", code="RF"):
                otherwise(pending_merchant_review)),
         by=[BUYER, SYSTEM],
         asks=[facts.refund_kind, facts.paid_fen, facts.refund_reason],
+        asks_if=[needed(facts.voucher_total, when=is_given(facts.refund_kind, "voucher"))],
         accepts=[facts.refunded_fen, facts.amount_fen, facts.signed_at, facts.category,
                  facts.receipt_confirmed_at, facts.prior_attempts, facts.freight_fen, facts.region,
-                 facts.voucher_total, facts.voucher_used, facts.voucher_refunded, facts.voucher_count,
+                 facts.voucher_used, facts.voucher_refunded, facts.voucher_count,
                  facts.expires_at, facts.note],
-        needs=[guards.system_opens_only_expired_vouchers, guards.voucher_total_given,
-               guards.voucher_amount_is_computed, guards.unused_vouchers_cover_it,
-               guards.asked_amount_positive, guards.amount_within_paid, guards.not_exempt_from_seven_days,
+        needs=[guards.system_opens_only_expired_vouchers, guards.refunded_within_paid,
+               guards.voucher_amount_is_computed, guards.some_voucher_left, guards.unused_vouchers_cover_it,
+               guards.asked_amount_positive, guards.asked_amount_within_paid, guards.not_exempt_from_seven_days,
                guards.within_window, guards.attempts_left, guards.no_open_ticket_on_item],
         effects=[effects.use_attempt, effects.ask_amount])
     open_converted = Opening(
@@ -97,14 +99,15 @@ class Refund(Workflow, key="refund", label="退款", code="RF"):
         asks=[facts.refund_kind, facts.paid_fen, facts.refund_reason,
               facts.starts_at.one_of("awaiting_buyer_return", "awaiting_merchant_receipt", "refund_executing")],
         accepts=[facts.refunded_fen, facts.amount_fen, facts.region, facts.note],
-        needs=[guards.asked_amount_positive, guards.amount_within_paid, guards.no_open_ticket_on_item],
+        needs=[guards.asked_amount_positive, guards.asked_amount_within_paid, guards.no_open_ticket_on_item],
         effects=[effects.ask_amount])
     import_from_platform = Import("从平台导入")
 
     # ── 动作：审核 ──
     auto_strategy = Step(
         "自动退款策略", pending_merchant_review,
-        choose(when(return_refund, awaiting_buyer_return), otherwise(refund_executing)),
+        choose(when(return_refund, awaiting_buyer_return), when(guards.nothing_to_pay, refunded),
+               otherwise(refund_executing)),
         by=SYSTEM, asks=[facts.strategy_id])
     approve_refund = Step(
         "同意退款", pending_merchant_review,
@@ -121,7 +124,8 @@ class Refund(Workflow, key="refund", label="退款", code="RF"):
         "买家修改申请", [pending_merchant_review, rejected_pending_buyer, return_rejected],
         pending_merchant_review, by=BUYER, starts_anew=True,
         accepts=[facts.amount_fen, facts.refund_reason, facts.note],
-        needs=[guards.amount_positive, guards.amount_within_paid, guards.attempts_left],
+        needs=[guards.voucher_amount_is_computed, guards.amount_positive, guards.amount_within_paid,
+               guards.attempts_left],
         effects=[keep(facts.amount_fen, facts.refund_reason, facts.note), effects.use_attempt,
                  put(facts.proposal_unanswered, False)])
     switch_kind = Step(
@@ -142,7 +146,8 @@ class Refund(Workflow, key="refund", label="退款", code="RF"):
         effects=[effects.propose_amount], clock=PAUSES, clause="WX-08")
     accept_proposal = Step(
         "买家接受方案", negotiating,
-        choose(when(return_refund, awaiting_buyer_return), otherwise(refund_executing)),
+        choose(when(return_refund, awaiting_buyer_return), when(guards.nothing_proposed, refunded),
+               otherwise(refund_executing)),
         by=BUYER, effects=[effects.take_proposal])
     decline_proposal = Step(
         "买家拒绝方案", negotiating, pending_merchant_review, by=BUYER,
@@ -168,7 +173,8 @@ class Refund(Workflow, key="refund", label="退款", code="RF"):
         only=[guards.is_yes(facts.parcel_was_refused)], accepts=[facts.occurred_at],
         effects=[effects.deduct_freight], clause="OP-07")
     parcel_signed_anyway = Step(
-        "买家反而签收了", awaiting_refusal, pending_merchant_review, by=SYSTEM, accepts=[facts.occurred_at])
+        "买家反而签收了", awaiting_refusal, pending_merchant_review, by=SYSTEM, accepts=[facts.occurred_at],
+        effects=[effects.remember_signed])
 
     # ── 动作：退货 ──
     submit_return_waybill = Step(
@@ -227,7 +233,8 @@ class Refund(Workflow, key="refund", label="退款", code="RF"):
     # ── 到期 ──
     auto_approve = Timeout(
         "逾期未处理，视为同意", [pending_merchant_review, intercepting],
-        choose(when(return_refund, awaiting_buyer_return), otherwise(refund_executing)))
+        choose(when(return_refund, awaiting_buyer_return), when(guards.nothing_to_pay, refunded),
+               otherwise(refund_executing)))
     proposal_timeout = Timeout(
         "买家逾期未答复方案，回到待处理", negotiating, pending_merchant_review,
         effects=[put(facts.proposal_unanswered, True)], clock=RESUMES)

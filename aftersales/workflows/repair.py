@@ -35,6 +35,7 @@ from aftersales.workflows.vocabulary import (
     choose,
     ends_at,
     named_by,
+    needed,
     otherwise,
     when,
 )
@@ -79,7 +80,7 @@ class Repair(Workflow, key="repair", label="维修", code="RP"):
         "申请维修", pending_merchant_review, by=BUYER,
         asks=[facts.paid_fen, facts.fault],
         accepts=[facts.refunded_fen, facts.needs_on_site, facts.prior_repairs],
-        needs=[guards.no_open_ticket_on_item],
+        needs=[guards.refunded_within_paid, guards.no_open_ticket_on_item],
         effects=[keep_as(facts.prior_repairs, facts.repair_count)])
     import_from_platform = Import("从平台导入")
 
@@ -128,7 +129,7 @@ class Repair(Workflow, key="repair", label="维修", code="RP"):
     agree_visit = Step(
         "约定上门时间", [negotiating_visit, visit_grace], visit_scheduled, by=[AGENT, BUYER],
         asks=[facts.visit_at],
-        needs=[guards.in_future(facts.visit_at), guards.visit_not_beyond_limit(facts.visit_at), guards.consent],
+        needs=[guards.not_past(facts.visit_at), guards.visit_not_beyond_limit(facts.visit_at), guards.consent],
         effects=[effects.remember_visit_limit, keep(facts.visit_at)], clause="KS-RP-06")
     visit = Step(
         "已上门", [visit_scheduled, visit_grace, on_site_repairing],
@@ -166,8 +167,9 @@ class Repair(Workflow, key="repair", label="维修", code="RP"):
         "补救履约", breached,
         choose(when(is_one_of(facts.mode, "mail_in"), awaiting_buyer_receipt),
                otherwise(on_site_repairing, clock=STARTS_IF_TIME_IS_LEFT)),
-        accepts=[facts.waybill_no, facts.courier],
-        needs=[guards.waybill_given_for_mail_in, guards.waybill_ok, guards.consent],
+        asks_if=[needed(facts.waybill_no, when=is_one_of(facts.mode, "mail_in"))],
+        accepts=[facts.courier],
+        needs=[guards.waybill_ok, guards.consent],
         effects=[effects.use_waybill, effects.remember_first_visit, effects.clear_entitlement], clause="KS-RP-03")
     convert_to_exchange = Step(
         "以换代修", [pending_merchant_review, repairing, on_site_repairing, breached], converted_to_exchange,
@@ -193,13 +195,13 @@ class Repair(Workflow, key="repair", label="维修", code="RP"):
         "逾期未寄回，商家违约", repairing, breached,
         effects=[entitles_to("return_refund", needs_mutual_evidence=True, merchant_collects=False)])
     negotiation_expired = Timeout(
-        "3日协商期已过，待上门", [negotiating_visit, pending_merchant_review], visit_grace, only=[guards.visit_needed],
+        "协商期已过，待上门", [negotiating_visit, pending_merchant_review], visit_grace, only=[guards.visit_needed],
         effects=[put(facts.mode, "on_site")])
     visit_missed        = Timeout(
         "逾期未上门，商家违约", visit_scheduled, breached,
         effects=[entitles_to("return_refund", needs_mutual_evidence=False, merchant_collects=True)])
     grace_expired       = Timeout(
-        "逾期未上门，商家违约", visit_grace, breached,
+        "宽限期内未上门，商家违约", visit_grace, breached,
         effects=[entitles_to("refund", needs_mutual_evidence=False, merchant_collects=True)])
     on_site_overdue     = Timeout(
         "逾期未修好，商家违约", on_site_repairing, breached,

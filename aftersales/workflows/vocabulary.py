@@ -6,6 +6,7 @@
     Timeout, Escalation          what only the clock does; an Escalation marks the ticket and leaves it there
     choose / when / otherwise    where a move leads, when that depends on the ticket or on what was filled in
     named_by, back_to            where a move leads, when a fact names the state, or it leads back
+    needed                       what must be filled in in some cases only
     STAY, ANY_OPEN, ANYWHERE     stay in the state; from every state that is not final; from every state
     STARTS, RUNS_ON ...          what the move does to the running clock
 
@@ -230,6 +231,18 @@ def back_to(*states: State, clock: ClockEffect = ENDS) -> Choice:
     return Choice(tuple(Branch(None, state, clock, came_from=True, says="回到原状态") for state in states))
 
 
+@dataclass(frozen=True)
+class Needed:
+    """A fact that must be filled in only if the condition holds, and may be otherwise."""
+
+    fact: Fact
+    when: Guard
+
+
+def needed(fact: Fact, *, when: Guard) -> Needed:
+    return Needed(fact, when)
+
+
 Source = State | Sequence[State] | _Where
 Target = State | Choice | _Where
 
@@ -245,6 +258,7 @@ class Move(Row):
         *,
         by: Actor | Sequence[Actor] = AGENT,
         asks: Iterable[Fact] = (),
+        asks_if: Iterable[Needed] = (),
         accepts: Iterable[Fact] = (),
         only: Iterable[Guard] = (),
         needs: Iterable[Guard] = (),
@@ -256,8 +270,8 @@ class Move(Row):
         super().__init__(label)
         self.source, self.to = source, to
         self.by = (by,) if isinstance(by, Actor) else tuple(by)
-        #: must be filled in / may be filled in
-        self.asks, self.accepts = tuple(asks), tuple(accepts)
+        #: must be filled in / must be in some cases / may be filled in
+        self.asks, self.asks_if, self.accepts = tuple(asks), tuple(asks_if), tuple(accepts)
         #: this row is not there at all otherwise (illegal_transition) / conditions with a refusal of their own
         self.only, self.needs = tuple(only), tuple(needs)
         self.effects, self.clock = tuple(effects), clock
@@ -265,7 +279,7 @@ class Move(Row):
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        return (*self.asks, *self.accepts)
+        return (*self.asks, *(needed.fact for needed in self.asks_if), *self.accepts)
 
     @property
     def sources(self) -> tuple[State, ...]:

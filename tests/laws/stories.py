@@ -97,9 +97,9 @@ class Draw:
     at: datetime
     ticket: Ticket | None = None
 
-    def facts(self, asks: Sequence[Fact], accepts: Sequence[Fact]) -> dict[str, Any]:
-        wanted = [fact for fact in asks if self.r.random() > 0.02]
-        wanted += [fact for fact in accepts if self.r.random() < 0.4]
+    def facts(self, form: Any) -> dict[str, Any]:
+        """Nearly everything that must be filled in, and some of what may be."""
+        wanted = [fact for fact in form.facts if self.r.random() < (0.98 if fact in form.asks else 0.4)]
         return {fact.name: self.value(fact) for fact in wanted}
 
     def value(self, fact: Fact) -> Any:
@@ -403,7 +403,7 @@ def _application(world: World | Paper, r: Random, key: str, policy: str) -> NewT
     workflow = RULES.catalog.workflows[key]
     usual, *others = [move for move in workflow.openings() if not isinstance(move, Import)]
     opening = r.choice([usual, usual, usual, *others])
-    facts = Draw(r, world.now).facts(opening.asks, opening.accepts)
+    facts = Draw(r, world.now).facts(opening)
     for name in ("waybill_no", "review_id"):
         if name in facts and r.random() < 0.3:
             facts[name] = "SAME00001"
@@ -432,7 +432,7 @@ def _attempt(r: Random, at: datetime, ticket: Ticket) -> Command:
     shows = isinstance(move, Step) and (r.random() < 0.1 or any(guard.reads == HISTORY for guard in move.needs))
     evidence = draw.evidence() if shows else []
     return Command(
-        ticket.id, move.name, _actor(r, move), at, draw.facts(move.asks, move.accepts), evidence,
+        ticket.id, move.name, _actor(r, move), at, draw.facts(move), evidence,
         version=ticket.version - r.randrange(3) if r.random() < 0.1 else None,
         key=f"key{r.randrange(3)}" if r.random() < 0.1 else None,
     )  # fmt: skip
@@ -531,24 +531,32 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
 
 @dataclass(frozen=True)
 class Fired:
-    """A clock that ran out: the event before, what it caused, and the clock as it was."""
+    """A clock that ran out, the event it caused, and the clocks that this event started."""
 
     ticket: Ticket
-    before: Event
-    event: Event
     clock: Clock
+    event: Event
+    started: Sequence[Clock]
+
+    @property
+    def known_at(self) -> datetime:
+        """When it ran out; or when it was set, if it had run out before anybody knew of it."""
+        return self.clock.alarm_at
 
     @property
     def lateness(self) -> timedelta:
-        """After its due time; or after it was set, if nobody could know before."""
-        return self.event.recorded_at - self.clock.alarm_at
+        return self.event.recorded_at - self.known_at
 
 
 def fired(world: World) -> Iterator[Fired]:
     for ticket in world.tickets():
-        for before, event in pairwise(world.events(ticket)):
-            if event.kind == "move" and event.due_at is not None:
-                yield Fired(ticket, before, event, min(before.clocks, key=lambda clock: clock.due_at))
+        seen: set[tuple[str, datetime]] = set()
+        for before, event in pairwise([None, *world.events(ticket)]):
+            begun = [(clock.rule, clock.counted_from) for clock in event.clocks]
+            if before is not None and event.kind == "move" and event.due_at is not None:
+                started = [clock for clock, one in zip(event.clocks, begun, strict=True) if one not in seen]
+                yield Fired(ticket, min(before.clocks, key=lambda clock: clock.due_at), event, started)
+            seen.update(begun)
 
 
 def readable(script: Sequence[Line]) -> str:
