@@ -175,14 +175,20 @@ class Desk:
                 "unknown_rule", f"没有「{new.policy}」这个平台的规则，可选：{'、'.join(rules.catalog.policies)}"
             )
         open_key = decide.open_key(new)
-        duplicate = store.open_ticket_on(connection, shop_id, new.workflow, open_key)
-        number = None if duplicate is None else _load(connection, duplicate).number
+        number = self._still_open(connection, store.open_ticket_on(connection, shop_id, new.workflow, open_key), new.at)
         ticket_id, ticket_number = self._next(connection, shop_id, new.workflow, new.at)
         change = decide.open_ticket(
             new, rules, ticket_id=ticket_id, number=ticket_number, shop_id=shop_id, known=Known(duplicate_open=number)
         )
         self._record(connection, change, key)
         return change.after
+
+    def _still_open(self, connection: Connection, ticket_id: int | None, now: datetime) -> str | None:
+        """The number of the ticket that is in the way, once its clock has caught up: it may be closed by now."""
+        if ticket_id is None:
+            return None
+        ticket = self._caught_up(connection, _load(connection, ticket_id), now)
+        return None if ticket.closed_at is not None else ticket.number
 
     def _next(self, connection: Connection, shop_id: int, workflow: str, opened_at: datetime) -> tuple[int, str]:
         """An id for machines and a number for people: EX-221001-0042, by the Shanghai day of opening."""

@@ -24,7 +24,7 @@ from aftersales.catalog import built_in
 from aftersales.clock import parse
 from aftersales.clock import shown as beijing
 from aftersales.database import create_all, create_engine, reading
-from aftersales.decide import Attempt, NewTicket, Rules
+from aftersales.decide import Attempt, Imported, NewTicket, Rules
 from aftersales.desk import Command, Desk
 from aftersales.errors import Refused
 from aftersales.models import metadata
@@ -103,8 +103,10 @@ class Draw:
         return {fact.name: self.value(fact) for fact in wanted}
 
     def value(self, fact: Fact) -> Any:
-        drawn = getattr(self, f"_{fact.kind}")(fact)
-        return drawn if self.r.random() > 0.01 else "?"
+        return self.sensible(fact) if self.r.random() > 0.01 else "?"
+
+    def sensible(self, fact: Fact) -> Any:
+        return getattr(self, f"_{fact.kind}")(fact)
 
     def _choice(self, fact: Fact) -> Any:
         return self.r.choice([value for value, _ in fact.choices])
@@ -153,6 +155,7 @@ class Line:
     number: str
     command: Command | None = None
     new: NewTicket | None = None
+    imported: Imported | None = None
     key: str | None = None
 
     def keyed(self, key: str) -> Line:
@@ -250,12 +253,20 @@ class World:
         try:
             if line.new is not None:
                 self.handed = self.desk.open(line.new, shop=SHOP, key=line.key)
+            elif line.imported is not None:
+                self.handed = self._import(line.imported)
             else:
                 self.handed = self.desk.do(self._command(line))
         except Refused as refused:
             self.answers.append(refused.code)
         else:
             self.answers.append(f"{self.handed.number}: {self.handed.state}")
+
+    def _import(self, imported: Imported) -> Ticket:
+        [landed] = self.desk.import_tickets([imported], shop=SHOP, now=self.now)
+        if isinstance(landed, Refused):
+            raise landed
+        return queries.ticket_by_number(self.desk.engine, landed.number)
 
     def _command(self, line: Line) -> Command:
         assert line.command is not None
@@ -296,7 +307,12 @@ class Paper:
 
     def say(self, line: Line) -> None:
         try:
-            after = self._opened(line.new) if line.new is not None else self._done(line)
+            if line.new is not None:
+                after = self._opened(line.new)
+            elif line.imported is not None:
+                after = self._keep(None, decide.take_over(line.imported, self.rules, **self._numbered(), now=self.now))
+            else:
+                after = self._done(line)
         except Refused as refused:
             self.answers.append(refused.code)
         else:
@@ -305,9 +321,11 @@ class Paper:
     def _opened(self, new: NewTicket) -> Ticket:
         key = (new.workflow, decide.open_key(new))
         known = Known(duplicate_open=next((t.number for t in self.tickets() if (t.workflow, t.open_key) == key), None))
+        return self._keep(None, decide.open_ticket(new, self.rules, **self._numbered(), known=known))
+
+    def _numbered(self) -> dict[str, Any]:
         number = len(self.shelf) + 1
-        change = decide.open_ticket(new, self.rules, ticket_id=number, number=f"{number:04}", shop_id=1, known=known)
-        return self._keep(None, change)
+        return {"ticket_id": number, "number": f"{number:04}", "shop_id": 1}
 
     def _done(self, line: Line) -> Ticket:
         assert line.command is not None
@@ -388,7 +406,10 @@ def _lines(world: World | Paper, r: Random) -> Iterator[Line]:
         workflow, policy = r.choice(sorted(RULES.catalog.workflows)), r.choice(sorted(RULES.catalog.policies))
         if tickets and r.random() < 0.5:  # the same item again, perhaps in the second its ticket closes
             workflow, policy = tickets[0].workflow, tickets[0].policy
-        yield Line(world.now, "", new=_application(world, r, workflow, policy))
+        if r.random() < 0.2:
+            yield Line(world.now, "", imported=_imported(world, r, workflow, policy))
+        else:
+            yield Line(world.now, "", new=_application(world, r, workflow, policy))
         return
     ticket = r.choice([*tickets, *[one for one in tickets if one.closed_at is None] * 3])
     if r.random() < 0.35:
@@ -410,6 +431,29 @@ def _application(world: World | Paper, r: Random, key: str, policy: str) -> NewT
     return NewTicket(
         workflow=key, policy=policy, trigger=opening.name, actor=_actor(r, opening), at=world.now, facts=facts,
         order_no=order_no, item_no="1", authority=r.choice(["local", "platform"]),
+    )  # fmt: skip
+
+
+def _imported(world: World | Paper, r: Random, key: str, policy: str) -> Imported:
+    states = [state for state in RULES.catalog.workflows[key].states if state.name not in CANNOT_GO_ON]
+    return imported(r, key, policy, r.choice(states).name, world.now)
+
+
+#: imported there, a ticket breaks: see test_a_ticket_imported_in_any_state_goes_on_or_says_why_not
+CANNOT_GO_ON = {"negotiating", "compensating", "reimbursing"}
+
+
+def imported(r: Random, key: str, policy: str, state: str, now: datetime) -> Imported:
+    """A ticket that lives on the platform, applied for some time ago."""
+    opening = RULES.catalog.workflows[key].openings()[0]
+    facts = {fact.name: Draw(r, now).sensible(fact) for fact in opening.asks if fact.kind != "fen"}
+    applied_at = now - timedelta(seconds=r.choice([0, HOUR, 47 * HOUR, 3 * DAY, 20 * DAY]))
+    paid_fen = r.choice([1, 9_900])
+    return Imported(
+        workflow=key, policy=policy, state=state, applied_at=applied_at,
+        order_no=f"P{r.randrange(100)}", paid_fen=paid_fen, amount_fen=r.choice([None, paid_fen, 1]),
+        platform_no=r.choice([None, f"N{r.randrange(100)}"]), fields=facts,
+        platform_due_at=r.choice([None, None, now + timedelta(hours=5), now - timedelta(hours=5)]),
     )  # fmt: skip
 
 
@@ -569,6 +613,8 @@ def _readable(line: Line) -> str:
     if line.new is not None:
         new = line.new
         return f"{at}  {new.trigger} {new.workflow}/{new.policy} by {new.actor} {new.order_no} {dict(new.facts)}"
+    if line.imported is not None:
+        return f"{at}  import {line.imported}"
     assert line.command is not None
     c = line.command
     extra = "".join(f" {name}={value}" for name, value in (("version", c.version), ("key", c.key)) if value is not None)

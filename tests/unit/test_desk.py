@@ -75,7 +75,9 @@ def test_a_key_cannot_be_used_for_something_else(desk):
 def test_a_form_drawn_before_the_ticket_moved_loses_politely(desk):
     ticket = desk.open(an_exchange(), shop="甲")
     desk.do(Command(ticket.id, "cancel", "buyer", MORNING + HOUR))
-    with pytest.raises(Refused, match="工单在您打开之后已有变动，请刷新看过最新情况再提交，已填的内容不会丢") as refused:
+    with pytest.raises(
+        Refused, match="工单在您打开之后已有变动，请刷新看过最新情况再提交，已填的内容不会丢"
+    ) as refused:
         desk.do(approve(ticket, version=ticket.version))
     assert refused.value.code == "stale_version"
 

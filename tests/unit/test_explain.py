@@ -389,7 +389,7 @@ def test_an_escalation_moves_nothing_and_unlocks_something():
         (
             "unshipped",
             (
-                "因为不属于「退款类型为退货退款」，工单转到「退款打款中」；系统下单退款 ¥199.00；"
+                "因为不属于「退款类型为退货退款」或「退款额为 0」，工单转到「退款打款中」；系统下单退款 ¥199.00；"
                 "之后没有时限：文档没有给出平台裁定与打款的时限（WX-G2，一直有效）。"
             ),
         ),
@@ -401,6 +401,7 @@ def test_where_it_leads_is_resolved_for_this_very_ticket(kind, then):
     ways = story.explained().clocks[0].outcome.ways
     assert {way.to.key: way.taken for way in ways} == {
         "awaiting_buyer_return": kind == "return_refund",
+        "refunded": False,
         "refund_executing": kind == "unshipped",
     }
 

@@ -155,6 +155,7 @@ def test_a_transition_says_where_it_leads_and_when(dumped):
     assert told["from"] == ["pending_merchant_review", "intercepting"]
     assert told["to"] == [
         {"state": "awaiting_buyer_return", "when": "退款类型为退货退款", "clock": "starts"},
+        {"state": "refunded", "when": "退款额为 0", "clock": "starts"},
         {"state": "refund_executing", "when": "其他情况", "clock": "starts"},
     ]
 
