@@ -7,8 +7,8 @@ became known: an alarm never fires before somebody knew of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from aftersales.durations import Duration
 from aftersales.policies.vocabulary import APPLICATION, House, Limit, Policy, Rule, agreed, until
@@ -32,8 +32,7 @@ from aftersales.workflows.vocabulary import (
 PLATFORM_DEADLINE = "platform_deadline"
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """The clocks after a move, those kept for later, and why there are none if there are none."""
 
     clocks: tuple[Clock, ...] = ()
@@ -65,13 +64,13 @@ def after_move(
         return _until(context, state, context.facts.get(effect.fact.name), policy=policy, now=now)
     fresh = start(context, state, policy=policy, starts=starts, now=now, calendar=calendar)
     if effect is ADDS:
-        both = replace(fresh, clocks=(*before.clocks, *fresh.clocks), paused=before.paused)
-        return _with_reason(replace(both, policy_missing=fresh.policy_missing and not both.clocks), "no_limit")
+        both = fresh._replace(clocks=(*before.clocks, *fresh.clocks), paused=before.paused)
+        return _with_reason(both._replace(policy_missing=fresh.policy_missing and not both.clocks), "no_limit")
     if effect is PAUSES:
-        return replace(fresh, paused=tuple(pause(before.clocks, starts)))
+        return fresh._replace(paused=tuple(pause(before.clocks, starts)))
     if effect is STARTS_IF_TIME_IS_LEFT:
         in_time = tuple(clock for clock in fresh.clocks if clock.due_at >= now)
-        return _with_reason(replace(fresh, clocks=in_time), fresh.no_clock_reason or "ran_out")
+        return _with_reason(fresh._replace(clocks=in_time), fresh.no_clock_reason or "ran_out")
     return fresh
 
 
@@ -215,7 +214,7 @@ def _unruled_clock(state: State, timeout: str, policy: Policy, due_at: datetime,
 
 
 def _with_reason(running: Running, reason: str) -> Running:
-    return replace(running, no_clock_reason=None if running.clocks else reason)
+    return running._replace(no_clock_reason=None if running.clocks else reason)
 
 
 # ── when the scheduler must look ──

@@ -8,7 +8,7 @@ clock's own (not_yet_due), and then the guards in the order of the table. A refu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -268,7 +268,7 @@ def _with_clocks(
         calendar=rules.calendar,
     )
     if fired is not None and effect is ENDS:
-        running = replace(running, no_clock_reason="ran_out")
+        running = running._replace(no_clock_reason="ran_out")
     return _armed(after, running, state, rules, context.now, fresh=effect is STARTS)
 
 

@@ -28,6 +28,20 @@ class _Token:
 
 def fire(context: Context) -> tuple[str, Branch]:
     """Where this move leads from here, and by which branch. Refused (illegal_transition) if nowhere."""
+    move = context.move
+    if move.branches[0].always:
+        # it asks nothing of the ticket: what the machine said of one holds for all
+        alike = (move, context.ticket.state)
+        if alike not in _answers:
+            _answers[alike] = _fired(context)
+        return _answers[alike]
+    return _fired(context)
+
+
+_answers: dict[tuple[Move, str], tuple[str, Branch]] = {}
+
+
+def _fired(context: Context) -> tuple[str, Branch]:
     move, token = context.move, _Token(context)
     try:
         moved = _machine(move.workflow).events[move.name].trigger(token)
@@ -78,10 +92,8 @@ def _sources(move: Move) -> list[State | None]:
 
 
 def _conditions(move: Move, branch: Branch) -> list[Callable[[EventData], bool]]:
-    """None for a row without a choice: that is the fast path of the sweep."""
-    if len(move.branches) == 1 and branch.test is None and not branch.came_from:
-        return []
-    return [_Takes(branch)]
+    """None for a row without a choice."""
+    return [] if branch.always and len(move.branches) == 1 else [_Takes(branch)]
 
 
 class _Takes:

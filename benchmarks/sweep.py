@@ -27,6 +27,7 @@ from aftersales.catalog import built_in
 from aftersales.database import checkpoint, create_engine, migrate, writing
 from aftersales.decide import Rules
 from aftersales.desk import Desk
+from aftersales.serving import collect_garbage_rarely
 from aftersales.store import claim_due, write
 from aftersales.ticket import Change, Clock, Event, Ticket
 from aftersales.work_calendar import WorkCalendar
@@ -264,6 +265,7 @@ def main() -> None:
     given = parser.parse_args()
     migrate(given.db)
     engine = create_engine(given.db)
+    collect_garbage_rarely()  # as the scheduler's own process does
     prepare(engine, given.n, 2 * given.rounds, given.armed)
     rounds = list(measure(engine, given.way, given.n, given.rounds, given.batch))
     result = {

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aftersales.ticket import NOWHERE
@@ -178,6 +179,11 @@ class Branch:
     came_from: bool = False
     says: str = ""
 
+    @cached_property
+    def always(self) -> bool:
+        """It asks nothing of the ticket: as the first of a row, it is the only way."""
+        return self.test is None and not self.came_from
+
 
 def when(condition: Guard, to: State | _Where, *, clock: ClockEffect | Until | None = None) -> Branch:
     return Branch(condition.test, to if isinstance(to, State) else None, clock, says=condition.says)
@@ -285,7 +291,7 @@ class Move(Row):
     def sources(self) -> tuple[State, ...]:
         return self._sources
 
-    @property
+    @cached_property
     def branches(self) -> tuple[Branch, ...]:
         if isinstance(self.to, Choice):
             return self.to.branches
