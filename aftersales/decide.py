@@ -211,7 +211,7 @@ def _moved(
         before=ticket if ticket.state != NOWHERE else None,
         after=after,
         events=(*before_it, event),
-        payments=tuple(_last_of_each_purpose(context.draft.payments)),
+        payments=_last_of_each_purpose(context.draft.payments),
         waybills=tuple(context.draft.waybills),
         opens=LINKS.opened_by(context, after),
     )
@@ -318,8 +318,8 @@ def _move_event(context: Context, after: Ticket, seq: int, actor_name: str, fire
     )
 
 
-def _last_of_each_purpose(payments: Sequence[Payment]) -> Sequence[Payment]:
-    return list({payment.purpose: payment for payment in payments}.values())
+def _last_of_each_purpose(payments: Sequence[Payment]) -> tuple[Payment, ...]:
+    return tuple({payment.purpose: payment for payment in payments}.values()) if payments else ()
 
 
 # ── opening ──
@@ -492,22 +492,21 @@ def catch_up(ticket: Ticket, now: datetime, rules: Rules) -> Change | None:
 
     An instant equal to the due time is still on time, so an alarm fires only once now > due.
     """
+    clock = ticket.clock
+    if clock is None or clock.alarm_at >= now:
+        return None
     first = ticket
     events: list[Event] = []
     payments: list[Payment] = []
     opens: list[Opened] = []
-    while True:
-        clock = ticket.clock
-        if clock is None or clock.alarm_at >= now:
-            break
+    while clock is not None and clock.alarm_at < now:
         change = _run_out(ticket, clock, now, rules)
         ticket = change.after
         events += change.events
         payments += change.payments
         opens += change.opens
-    if not events:
-        return None
-    return Change(first, ticket, tuple(events), tuple(_last_of_each_purpose(payments)), opens=tuple(opens))
+        clock = ticket.clock
+    return Change(first, ticket, tuple(events), _last_of_each_purpose(payments), opens=tuple(opens))
 
 
 def _run_out(ticket: Ticket, clock: Clock, now: datetime, rules: Rules) -> Change:

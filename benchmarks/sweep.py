@@ -53,7 +53,7 @@ SAID = {
     },
     "postgresql": {
         "{numbers}": "",
-        "{from}": "generate_series(1, {count}) AS numbers(i)",
+        "{from}": "generate_series(1::bigint, {count}) AS numbers(i)",
         "{at}": "to_timestamp({base} + ({seconds}))",
         "{in_json}": """to_char(to_timestamp({base} + ({seconds})), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')""",
         "{hash}": "md5(random()::text) || md5(random()::text)",

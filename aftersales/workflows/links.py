@@ -143,6 +143,8 @@ class Links:
     tells: Mapping[State | Move, list[Tells]] = field(default_factory=dict)
 
     def opened_by(self, context: Context, after: t.Ticket) -> tuple[t.Opening, ...]:
+        if not self._concern(self.opens, context.move, after.state):
+            return ()
         return tuple(
             t.Opening(row.opening.workflow.key, row.opening.name, row.relation, row.facts(context, after))
             for upon in _what_happened(context.move, context.ticket.state, after.state)
@@ -150,7 +152,14 @@ class Links:
         )
 
     def told_by(self, move: Move, from_state: str, to_state: str) -> list[Tells]:
+        if not self._concern(self.tells, move, to_state):
+            return []
         return [row for upon in _what_happened(move, from_state, to_state) for row in self.tells.get(upon, ())]
+
+    @staticmethod
+    def _concern(rows: Mapping[State | Move, Any], move: Move, to_state: str) -> bool:
+        """Nearly every step of a sweep concerns nobody else: said without looking further."""
+        return move in rows or move.workflow.state(to_state) in rows
 
 
 def _what_happened(move: Move, from_state: str, to_state: str) -> list[State | Move]:
