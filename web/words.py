@@ -58,7 +58,17 @@ CLOCK_EFFECTS = {
 EVENT_KINDS = {"reminder": "到期提醒", "target": "店内目标", "calendar": "工作日历更新"}
 GOODS = {"buyer": "在买家处", "on_the_way": "在途", "merchant": "在商家处"}
 #: fields that no fact of the tables stands for
-_OTHER_FIELDS = {"refund_fen": "本单退款", "compensation_fen": "补偿金额"}
+_OTHER_FIELDS = {
+    "refund_fen": "本单退款",
+    "compensation_fen": "补偿金额",
+    "item_title": "商品",
+    "item_spec": "规格",
+    "member_level": "会员等级",
+    "return_courier": "退货快递公司",
+    "reship_courier": "换货快递公司",
+    "platform_status": "平台状态",
+    "state": "平台状态",
+}
 _EVERY_FACT = {fact.name: fact for fact in vars(facts).values() if isinstance(fact, Fact)}
 
 

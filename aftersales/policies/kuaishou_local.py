@@ -37,7 +37,7 @@ voucher_rules = [
     Rule("KS-LL-03", "过期卡券自动退款", Refund.refund_executing,
          since(v2022_12_22, workdays(7), then=Refund.payment_overdue, counted_from=facts.expires_at,
                quote="过期后的7个工作日内，订单自动退款",
-               assumed="与 KS-LL-05 起算点不同，取较早的（decisions 10）；逾期升级给人，钱仍然要退"),
+               assumed="与 KS-LL-05 起算点不同，取较早的（决定 10）；逾期升级给人，钱仍然要退"),
          when=is_expired_voucher),
     Rule("KS-LL-05", "过期卡券同意后到账", Refund.refund_executing,
          since(v2022_12_22, workdays(7), then=Refund.payment_overdue,

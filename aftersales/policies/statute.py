@@ -26,6 +26,6 @@ STATUTE = [
         counted_from=facts.signed_at,
         when=is_given(facts.refund_reason, "no_reason_7d"),
         quote="签收商品的次日开始起算",
-        assumed="第7天24点截止，遇节假日不顺延（decisions 12）",
+        assumed="第7天24点截止，遇节假日不顺延（决定 12）",
     ),
 ]

@@ -33,7 +33,7 @@ from aftersales.work_calendar import WorkCalendar
 from aftersales.workflows.context import Known
 from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.guards import HISTORY
-from aftersales.workflows.plain import PLAIN_ACTIONS
+from aftersales.workflows.plain import PLAIN_ACTIONS, SET_PLATFORM_DEADLINE
 from aftersales.workflows.vocabulary import Actor, Fact, Import, Move, Step, Workflow
 from tests.conftest import fresh_database
 
@@ -48,7 +48,7 @@ ACTORS = [actor.value for actor in Actor]
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 SPANS = (1, MINUTE, 61, 14 * MINUTE, 15 * MINUTE, 15 * MINUTE + 1, HOUR, 9 * HOUR, DAY, 2 * DAY, 4 * DAY, 11 * DAY)
 #: seconds after the next clock runs out
-LANDINGS = (-1, 0, 1, 2, 59, 14 * MINUTE, 15 * MINUTE, 15 * MINUTE + 1, HOUR)
+LANDINGS = (-1, 0, 0, 1, 1, 2, 59, 14 * MINUTE, 15 * MINUTE, 15 * MINUTE + 1, HOUR)
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Story:
     """What happens in a beat is drawn from the seed and the beat's own bytes: leaving a beat out changes no other."""
 
     starts_at: datetime
-    workflow: str
-    policy: str
+    #: workflow and policy of the first ticket
+    kind: tuple[str, str]
     seed: bytes
     beats: Sequence[bytes]
 
@@ -70,13 +70,17 @@ STARTS = [
     parse(f"{minute}:00") for minute in ("2022-09-29 23:59", "2022-12-21 12:00", "2023-12-28 18:00", "2026-12-20 09:00")
 ]
 any_start = st.integers(0, 3 * 365 * DAY).map(lambda seconds: parse("2023-01-01") + timedelta(seconds=seconds))
+#: workflow and policy; those with clocks more often
+KINDS = list(itertools.product(sorted(RULES.catalog.workflows), sorted(RULES.catalog.policies)))
+KINDS += 6 * [("exchange", "kuaishou"), ("repair", "kuaishou"), ("refund", "wechat")] + 2 * [
+    ("refund", "kuaishou_local")
+]
 #: a list of lists is long more often than a list
 plots = st.lists(st.lists(st.binary(min_size=3, max_size=3), min_size=1, max_size=10), min_size=1, max_size=8)
 stories = st.builds(
     Story,
     starts_at=st.one_of(st.sampled_from(STARTS), any_start),
-    workflow=st.sampled_from(sorted(RULES.catalog.workflows)),
-    policy=st.sampled_from(sorted(RULES.catalog.policies)),
+    kind=st.sampled_from(KINDS),
     seed=st.binary(min_size=8, max_size=8),
     beats=plots.map(lambda plot: list(itertools.chain(*plot))),
 )
@@ -365,7 +369,7 @@ def tell(world: World | Paper, story: Story, script: list[Line] | None = None) -
     """Plays the story with a scheduler that fires a second after every alarm; what was done, and when."""
     world.now = story.starts_at
     script = [] if script is None else script
-    first = _application(world, story.dice(b"first"), story.workflow, story.policy)
+    first = _application(world, story.dice(b"first"), *story.kind)
     _do(world, script, Line(world.now, "", new=first))
     for beat in story.beats:
         r = story.dice(beat)
@@ -390,9 +394,9 @@ def punctual() -> Iterator[int]:
 def _wait(world: World | Paper, r: Random) -> timedelta:
     """Mostly a moment; now and then days; often to the second on which something runs out, or just beside it."""
     chance = r.random()
-    if chance < 0.6:
+    if chance < 0.5:
         return timedelta(seconds=r.choice([0, 1, MINUTE, 9 * MINUTE, HOUR]))
-    if chance < 0.75:
+    if chance < 0.6:
         return timedelta(seconds=r.choice(SPANS))
     dues = [ticket.due_at for ticket in world.tickets() if ticket.due_at is not None]
     if not dues:
@@ -403,7 +407,7 @@ def _wait(world: World | Paper, r: Random) -> timedelta:
 def _lines(world: World | Paper, r: Random) -> Iterator[Line]:
     tickets = world.tickets()
     if not tickets or r.random() < 0.08:
-        workflow, policy = r.choice(sorted(RULES.catalog.workflows)), r.choice(sorted(RULES.catalog.policies))
+        workflow, policy = r.choice(KINDS)
         if tickets and r.random() < 0.5:  # the same item again, perhaps in the second its ticket closes
             workflow, policy = tickets[0].workflow, tickets[0].policy
         if r.random() < 0.2:
@@ -411,7 +415,8 @@ def _lines(world: World | Paper, r: Random) -> Iterator[Line]:
         else:
             yield Line(world.now, "", new=_application(world, r, workflow, policy))
         return
-    ticket = r.choice([*tickets, *[one for one in tickets if one.closed_at is None] * 3])
+    near = [one for one in tickets if one.due_at is not None and abs(one.due_at - world.now) <= timedelta(hours=1)]
+    ticket = r.choice([*tickets, *[one for one in tickets if one.closed_at is None] * 3, *near * 6])
     if r.random() < 0.35:
         said = {"channel": r.choice(["im", "im", "phone"]), "summary": "已沟通"}
         yield Line(world.now, ticket.number, Command(ticket.id, "record_contact", "agent", world.now, said))
@@ -465,9 +470,9 @@ def _attempt(r: Random, at: datetime, ticket: Ticket) -> Command:
     workflow = RULES.workflow(ticket)
     possible: Sequence[Any] = workflow.steps_from(workflow.state(ticket.state))
     chance = r.random()
-    if chance < 0.15 or not possible:
-        possible = sorted(PLAIN_ACTIONS.values(), key=lambda action: action.name)
-    elif chance < 0.22:
+    if chance < 0.2 or not possible:
+        possible = [*PLAIN_ACTIONS.values(), *[SET_PLATFORM_DEADLINE] * 5]
+    elif chance < 0.26:
         possible = workflow.moves
     else:  # an end is the end of the story: it comes less often
         possible = [*possible, *possible, *(step for step in possible if not _only_ends(step, workflow, ticket))]

@@ -223,7 +223,7 @@ around_the_change = st.integers(-6 * 86_400, 2 * 86_400).map(lambda n: parse("20
 
 @law(stories, around_the_change)
 def test_a_new_version_holds_for_clocks_that_start_under_it_and_for_no_other(story, starts_at):
-    story = replace(story, starts_at=starts_at, workflow="exchange", policy="kuaishou")
+    story = replace(story, starts_at=starts_at, kind=("exchange", "kuaishou"))
     for _, change in on_paper(story, VERSIONED).changes:
         check_clocks(change.after, VERSIONED)
 

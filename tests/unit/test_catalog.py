@@ -238,13 +238,13 @@ def test_a_running_clock_keeps_its_version_when_the_rule_changes(rules):
     at = parse("2023-03-01 10:00:00")
     ticket = opened(book.catalog, at)
     new = 'v2023_03_02 = Document("新规", effective="2023-03-02", source="公告", checked_on="2026-11-23")\n\n# fmt: off'
-    line = """重新计48小时（decisions 7）"),
+    line = """重新计48小时（决定 7）"),
          since(v2023_03_02, hours(24), then=Exchange.auto_approve, quote="24小时")"""
     text = kuaishou(
         document=("# fmt: off", new),
         listed=("documents=[v2022_09_30,", "documents=[v2022_09_30, v2023_03_02,"),
         partial=('source="公告", ', 'source="公告", partial=True, '),
-        line=('重新计48小时（decisions 7）")', line),
+        line=('重新计48小时（决定 7）")', line),
     )  # fmt: skip
     write(rules, "kuaishou", text)
     assert book.refresh() == ()
