@@ -368,10 +368,12 @@ def open_ticket(
         raise Refused("illegal_transition", f"{workflow.label}工单不能用「{new.trigger}」开单")
     _header_well_formed(new)
     attempt = Attempt(new.trigger, new.actor, new.at, new.facts, actor_name=new.actor_name)
+    # what our own tickets have refunded of the item counts, whatever the applicant says
     unfilled = _blank(new, {}, ticket_id=ticket_id, number=number, shop_id=shop_id)
     also = _also_needed(_context(unfilled, move, attempt, new.facts, rules, (), NOTHING_KNOWN))
     given = with_defaults(move, _allowed_and_filled(move, attempt, also), new.at)
     ticket = _blank(new, given, ticket_id=ticket_id, number=number, shop_id=shop_id)
+    ticket = ticket.but(refunded_fen=max(ticket.refunded_fen, known.refunded_fen))
     context = _context(ticket, move, attempt, given, rules, (), known)
     _guarded(context)
     if isinstance(move, Import):

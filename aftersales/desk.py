@@ -23,7 +23,7 @@ from aftersales.decide import Attempt, Imported, NewTicket, Rules
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.fill_in import LONGEST_NAME, text_problem
 from aftersales.ticket import Change, Event, Opening, Ticket
-from aftersales.workflows.context import Known
+from aftersales.workflows.context import NOTHING_KNOWN, Known
 from aftersales.workflows.guards import KNOWN
 from aftersales.workflows.links import LINKS, Tells
 from aftersales.workflows.plain import PLAIN_ACTIONS
@@ -177,9 +177,9 @@ class Desk:
         open_key = decide.open_key(new)
         number = self._still_open(connection, store.open_ticket_on(connection, shop_id, new.workflow, open_key), new.at)
         ticket_id, ticket_number = self._next(connection, shop_id, new.workflow, new.at)
-        change = decide.open_ticket(
-            new, rules, ticket_id=ticket_id, number=ticket_number, shop_id=shop_id, known=Known(duplicate_open=number)
-        )
+        refunded = store.refunded_on(connection, shop_id, new.order_no, new.item_no)
+        known = Known(duplicate_open=number, refunded_fen=refunded)
+        change = decide.open_ticket(new, rules, ticket_id=ticket_id, number=ticket_number, shop_id=shop_id, known=known)
         self._record(connection, change, key)
         return change.after
 
@@ -358,13 +358,17 @@ def _not_stale(ticket: Ticket, version: int | None) -> None:
 def _known(connection: Connection, ticket: Ticket, command: Command, rules: Rules) -> Known:
     """Asks the database only what the guards of this step will want to know."""
     move = rules.workflow(ticket).move(command.trigger)
-    waybill = command.facts.get("waybill_no")
-    if move is None or not isinstance(waybill, str) or all(guard.reads != KNOWN for guard in move.needs):
-        return Known()
-    if text_problem(waybill, LONGEST_NAME) is not None:
-        return Known()  # refused for what it is; the database need not be asked
+    if move is None or all(guard.reads != KNOWN for guard in move.needs):
+        return NOTHING_KNOWN
+    refunded = store.refunded_on(connection, ticket.shop_id, ticket.order_no, ticket.item_no, but=ticket.id)
+    return Known(_in_use(connection, ticket, command.facts.get("waybill_no")), refunded_fen=refunded)
+
+
+def _in_use(connection: Connection, ticket: Ticket, waybill: Any) -> frozenset[str]:
+    if not isinstance(waybill, str) or text_problem(waybill, LONGEST_NAME) is not None:
+        return frozenset()  # refused for what it is; the database need not be asked
     used = store.waybill_used(connection, ticket.shop_id, waybill.strip())
-    return Known(waybills_in_use=frozenset([waybill.strip()] if used else []))
+    return frozenset([waybill.strip()] if used else [])
 
 
 def _linked(parent: Ticket, opening: Opening) -> NewTicket:

@@ -67,6 +67,7 @@ __all__ = [
     "next_numbers",
     "open_ticket_on",
     "provisional_ids",
+    "refunded_on",
     "remember",
     "remembered",
     "rule_file",
@@ -558,6 +559,27 @@ def open_ticket_on(connection: Connection, shop_id: int, workflow: str, open_key
     """The open ticket of this kind on this item, if there is one (I-31)."""
     rows = _fetch(connection, OPEN_TICKET_ON, shop_id, workflow, open_key)
     return rows[0][0] if rows else None
+
+
+#: refunds released by other tickets (owed even while paying them fails), and compensations, of one item of an order
+REFUNDED_ON = """
+SELECT coalesce((SELECT sum(refund_fen) FROM ticket
+                 WHERE shop_id = ? AND order_no = ? AND item_no = ? AND workflow = 'refund' AND id <> ?), 0)
+     + coalesce((SELECT sum(amount_fen) FROM payment JOIN ticket ON ticket.id = payment.ticket_id
+                 WHERE ticket.shop_id = ? AND order_no = ? AND item_no = ? AND purpose = 'compensation'
+                   AND status <> 'failed'), 0)
+"""
+
+
+def refunded_on(connection: Connection, shop_id: int, order_no: str, item_no: str, but: int = 0) -> int:
+    """What has been refunded of this item, or ordered to be, in 分, by any ticket `but` this one.
+
+    Whoever asks is about to order money: on PostgreSQL the next one who asks about the order waits for the commit.
+    """
+    if connection.dialect.name == "postgresql":
+        _run(connection, "SELECT pg_advisory_xact_lock(hashtextextended(?, ?))", order_no, shop_id)
+    rows = _fetch(connection, REFUNDED_ON, shop_id, order_no, item_no, but, shop_id, order_no, item_no)
+    return int(rows[0][0])
 
 
 FIND_PLATFORM_NO = "SELECT id FROM ticket WHERE shop_id = ? AND policy = ? AND platform_no = ?"

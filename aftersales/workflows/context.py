@@ -32,8 +32,8 @@ class Known:
     #: waybill numbers among the facts that some ticket already uses
     waybills_in_use: frozenset[str] = frozenset()
     duplicate_open: str | None = None
-    #: where linked tickets of a relation stand
-    linked: Mapping[str, str] = field(default_factory=dict)
+    #: what other tickets have refunded, or ordered to be, of the same item of the same order
+    refunded_fen: int = 0
 
 
 NOTHING_KNOWN = Known()

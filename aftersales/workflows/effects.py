@@ -95,7 +95,7 @@ def propose_amount(c: Context) -> None:
 
 
 def take_proposal(c: Context) -> None:
-    c.draft.fields["amount_fen"] = c.draft.fields.pop("proposed_fen")
+    c.draft.fields["amount_fen"] = c.draft.fields.pop("proposed_fen", c.ticket.fields["amount_fen"])
 
 
 def deduct(c: Context) -> None:
@@ -112,7 +112,8 @@ def release_refund(c: Context) -> None:
     amount: int = c.draft.fields["amount_fen"] if c.ticket.refund_fen is None else c.ticket.refund_fen
     c.draft.changes["refund_fen"] = amount
     c.draft.fields[f.refund_tried_at.name] = c.now
-    c.draft.payments.append(Payment("refund", amount, "ordered"))
+    if amount > 0:
+        c.draft.payments.append(Payment("refund", amount, "ordered"))
 
 
 def close_zero_refund(c: Context) -> None:
@@ -198,16 +199,20 @@ def remedy_amount(c: Context) -> None:
         c.draft.payments.append(Payment("compensation", c.facts["amount_fen"], "ordered"))
 
 
-def compensation_paid(c: Context) -> None:
-    if c.ticket.state == "compensating":
-        c.draft.payments.append(Payment("compensation", c.ticket.fields["compensation_fen"], "paid"))
+def compensation_is(status: str) -> Effect:
+    """The ledger row of a compensation under way; an imported one has none: the platform pays it."""
+
+    def effect(c: Context) -> None:
+        amount = c.ticket.fields.get("compensation_fen")
+        if c.ticket.state == "compensating" and amount is not None:
+            c.draft.payments.append(Payment("compensation", amount, status))
+
+    return effect
 
 
 def take_back_remedy(c: Context) -> None:
-    """The remedy came to nothing: another may be chosen, and the money it would have cost is free again."""
+    """The remedy came to nothing: another may be chosen."""
     c.draft.changes["refund_fen"] = None
-    if c.ticket.state == "compensating":
-        c.draft.payments.append(Payment("compensation", c.ticket.fields["compensation_fen"], "failed"))
 
 
 def note_found_parcel(c: Context) -> None:

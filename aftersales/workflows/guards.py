@@ -306,7 +306,12 @@ def positive(fact: Fact) -> Guard:
     return Guard("invalid_field", f"{fact.label}须大于 0", test, FACTS)
 
 
-def at_most(fact: Fact, limit: Callable[[Context], int], what: str) -> Guard:
+def left_fen(c: Context) -> int:
+    """What may still be refunded, in 分: what the ticket was told of before, or what other tickets refunded."""
+    return c.ticket.paid_fen - max(c.ticket.refunded_fen, c.known.refunded_fen)
+
+
+def at_most(fact: Fact, limit: Callable[[Context], int], what: str, reads: str = FACTS) -> Guard:
     def test(c: Context) -> bool:
         amount = c.facts.get(fact.name)
         return amount is None or amount <= limit(c)
@@ -315,7 +320,7 @@ def at_most(fact: Fact, limit: Callable[[Context], int], what: str) -> Guard:
         "amount_exceeded",
         f"{fact.label}超过{what}，请改小",
         test,
-        FACTS,
+        reads,
         lambda c: f"{fact.label} {yuan(c.facts[fact.name])} 超过{what} {yuan(limit(c))}，请改小",
     )
 
@@ -341,16 +346,16 @@ asked_amount_within_paid = Guard(
     FACTS,
     lambda c: f"退款金额 {yuan(asked_amount(c))} 超过还能退的金额 {yuan(c.ticket.left_fen)}，请核对",
 )
-amount_within_paid = at_most(f.amount_fen, lambda c: c.ticket.left_fen, "还能退的金额")
+amount_within_paid = at_most(f.amount_fen, left_fen, "还能退的金额", KNOWN)
 amount_within_asked = at_most(f.amount_fen, _asked, "申请金额")
 deduction_below_asked = at_most(f.deduct_fen, lambda c: _asked(c) - 1, "能扣的金额")
 
 
 def remedy_limit(c: Context) -> int:
-    return max(0, c.ticket.left_fen - freight_deducted(c))
+    return max(0, left_fen(c) - freight_deducted(c))
 
 
-remedy_within_paid = at_most(f.amount_fen, remedy_limit, "还能退的金额")
+remedy_within_paid = at_most(f.amount_fen, remedy_limit, "还能退的金额", KNOWN)
 amount_editable = Guard(
     "amount_not_editable",
     "仅退款的金额不可修改，请按申请金额处理，或请买家修改申请",
@@ -482,7 +487,7 @@ pays_submitted_amount = Guard(
     "支付金额须等于提交的维修费",
     lambda c: bool(c.facts["amount_fen"] == c.remembered(f.invoice_fen)),
     FACTS,
-    lambda c: f"支付金额须等于提交的维修费 {yuan(c.remembered(f.invoice_fen))}，请重填",
+    lambda c: f"支付金额须等于提交的维修费 {yuan(c.remembered(f.invoice_fen) or 0)}，请重填",
 )
 claims_entitlement = Guard(
     "not_entitled",
@@ -513,7 +518,7 @@ something_left_to_refund = Guard(
     "invalid_field",
     "已经没有可退的金额，请改用补发或补偿",
     lambda c: c.facts["kind"] != "refund" or remedy_limit(c) > 0,
-    FACTS,
+    KNOWN,
 )
 address_ok_for_reship = Guard(
     "forbidden_address",

@@ -6,7 +6,7 @@
 """
 
 from aftersales.workflows import effects, facts, guards
-from aftersales.workflows.effects import keep, keep_as, lower_flag, raise_flag
+from aftersales.workflows.effects import compensation_is, keep, keep_as, lower_flag, raise_flag
 from aftersales.workflows.guards import is_given, is_one_of
 from aftersales.workflows.vocabulary import (
     AGENT,
@@ -140,10 +140,10 @@ class LostParcel(Workflow, key="lost_parcel", label="丢件·物流异常", code
         choose(when(guards.in_state(reshipping), resolved_reshipped),
                when(guards.in_state(refunding), resolved_refunded),
                otherwise(resolved_compensated)),
-        by=SYSTEM, accepts=[facts.occurred_at], effects=[effects.compensation_paid])
+        by=SYSTEM, accepts=[facts.occurred_at], effects=[compensation_is("paid")])
     remedy_failed = Step(
         "方案失败", [reshipping, refunding, compensating], remedy_pending, by=[SYSTEM, AGENT],
-        accepts=[facts.message], effects=[effects.take_back_remedy])
+        accepts=[facts.message], effects=[compensation_is("failed"), effects.take_back_remedy])
 
     # ── 动作：结案 ──
     close_no_fault = Step(

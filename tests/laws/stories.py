@@ -244,6 +244,7 @@ class World:
             self.now = max(self.now, due[0] + late)
             with suppress(Refused):
                 self.desk.do(Command(due[1], "no such step", "agent", self.now))
+            assert due != self._first_due() or self.now <= due[0], "the clock did not catch up before a person's step"
             late = timedelta(seconds=next(lateness))
         self.now = max(self.now, to)
 
@@ -276,6 +277,8 @@ class World:
         assert line.command is not None
         if line.number not in self.ids:
             self.ids = {ticket.number: ticket.id for ticket in self.tickets()}
+        if line.number not in self.ids:  # here the story took another turn
+            raise Refused("no such ticket", line.number)
         version = line.command.version if self.forms_say_their_version else None
         return replace(line.command, ticket_id=self.ids[line.number], version=version)
 
@@ -440,12 +443,7 @@ def _application(world: World | Paper, r: Random, key: str, policy: str) -> NewT
 
 
 def _imported(world: World | Paper, r: Random, key: str, policy: str) -> Imported:
-    states = [state for state in RULES.catalog.workflows[key].states if state.name not in CANNOT_GO_ON]
-    return imported(r, key, policy, r.choice(states).name, world.now)
-
-
-#: imported there, a ticket breaks: see test_a_ticket_imported_in_any_state_goes_on_or_says_why_not
-CANNOT_GO_ON = {"negotiating", "compensating", "reimbursing"}
+    return imported(r, key, policy, r.choice(RULES.catalog.workflows[key].states).name, world.now)
 
 
 def imported(r: Random, key: str, policy: str, state: str, now: datetime) -> Imported:
@@ -586,15 +584,6 @@ class Fired:
     clock: Clock
     event: Event
     started: Sequence[Clock]
-
-    @property
-    def known_at(self) -> datetime:
-        """When it ran out; or when it was set, if it had run out before anybody knew of it."""
-        return self.clock.alarm_at
-
-    @property
-    def lateness(self) -> timedelta:
-        return self.event.recorded_at - self.known_at
 
 
 def fired(world: World) -> Iterator[Fired]:
