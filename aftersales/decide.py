@@ -540,7 +540,7 @@ def remind(ticket: Ticket, now: datetime, rules: Rules) -> Change:
     )  # fmt: skip
     # what was just told is not told again: only moments after it
     alarm_at = clocks.next_alarm(ticket.clocks, state, ticket.entered_at, house, now)
-    after = ticket.but(version=event.seq, alarm_at=alarm_at)
+    after = ticket.but(version=event.seq, alarm_at=alarm_at, recorded_at=now)
     return Change(ticket, after, (event,))
 
 

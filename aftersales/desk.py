@@ -126,6 +126,7 @@ class Desk:
             before = _answered(connection, ticket.shop_id, command.key, command.fingerprint())
             if before is not None:
                 return before
+            command = _not_before(ticket, command)
             ticket = self._caught_up(connection, ticket, command.at)
             try:
                 change = self._decided(connection, ticket, command)
@@ -347,6 +348,12 @@ def _answered(connection: Connection, shop_id: int, key: str | None, fingerprint
     if row.fingerprint != fingerprint:
         raise Refused("invalid_field", "这个幂等键已经用于另一个请求，请换一个键重新提交")
     return _load(connection, row.ticket_id)
+
+
+def _not_before(ticket: Ticket, command: Command) -> Command:
+    """A clock that was set back does not make history run backwards: nothing is earlier than what is recorded."""
+    last = ticket.recorded_at
+    return command if last is None or command.at >= last else replace(command, at=last)
 
 
 def _not_stale(ticket: Ticket, version: int | None) -> None:

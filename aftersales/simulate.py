@@ -217,6 +217,8 @@ class Shop:
             for ticket, event in swept.fired:
                 self.noticed(ticket, event, now)
         self._alarm = self.desk.next_alarm()
+        if self._alarm is not None and self._alarm < now:
+            raise RuntimeError(f"the sweep of {now} left an alarm of {self._alarm}: it would fire for ever")
 
     def noticed(self, ticket: Ticket, event: Event, now: datetime) -> None:
         """An alarm has fired."""

@@ -561,10 +561,11 @@ def open_ticket_on(connection: Connection, shop_id: int, workflow: str, open_key
     return rows[0][0] if rows else None
 
 
-#: refunds released by other tickets (owed even while paying them fails), and compensations, of one item of an order
+#: refunds ordered by other tickets and not failed, and compensations, of one item of an order
 REFUNDED_ON = """
 SELECT coalesce((SELECT sum(refund_fen) FROM ticket
-                 WHERE shop_id = ? AND order_no = ? AND item_no = ? AND workflow = 'refund' AND id <> ?), 0)
+                 WHERE shop_id = ? AND order_no = ? AND item_no = ? AND workflow = 'refund' AND state <> 'refund_failed'
+                   AND id <> ?), 0)
      + coalesce((SELECT sum(amount_fen) FROM payment JOIN ticket ON ticket.id = payment.ticket_id
                  WHERE ticket.shop_id = ? AND order_no = ? AND item_no = ? AND purpose = 'compensation'
                    AND status <> 'failed'), 0)

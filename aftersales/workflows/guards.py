@@ -347,6 +347,12 @@ asked_amount_within_paid = Guard(
     lambda c: f"退款金额 {yuan(asked_amount(c))} 超过还能退的金额 {yuan(c.ticket.left_fen)}，请核对",
 )
 amount_within_paid = at_most(f.amount_fen, left_fen, "还能退的金额", KNOWN)
+money_still_there = Guard(
+    "amount_exceeded",
+    "这件商品的钱已经用别的方案退给买家，不能再打款",
+    lambda c: (c.ticket.refund_fen or 0) <= left_fen(c),
+    KNOWN,
+)
 amount_within_asked = at_most(f.amount_fen, _asked, "申请金额")
 deduction_below_asked = at_most(f.deduct_fen, lambda c: _asked(c) - 1, "能扣的金额")
 

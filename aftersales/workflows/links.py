@@ -131,6 +131,8 @@ TELLS = [
     Tells((Refund.cancelled, Refund.closed_timeout, Refund.closed_by_platform, Refund.closed_order_confirmed,
            Refund.converted_to_exchange),
           REMEDY_OF, LostParcel.remedy_failed),
+    # what another remedy may now cost must not leave twice
+    Tells(LostParcel.remedy_failed,      REMEDY_OF, Refund.payment_failed),
 ]
 # fmt: on
 

@@ -225,10 +225,10 @@ class Refund(Workflow, key="refund", label="退款", code="RF"):
         "打款失败", refund_executing, refund_failed, by=SYSTEM, accepts=[facts.message], clock=RUNS_ON)
     retry_payment = Step(
         "重新打款", refund_failed, refund_executing, by=[SYSTEM, AGENT],
-        needs=[guards.minute_since_last_try], clock=RUNS_ON, clause="WX-09")
+        needs=[guards.minute_since_last_try, guards.money_still_there], clock=RUNS_ON, clause="WX-09")
     offline_refund_proof = Step(
         "线下退款凭证", refund_failed, refunded,
-        needs=[guards.has_transfer_photo, guards.consent], effects=[refund_is("offline")])
+        needs=[guards.has_transfer_photo, guards.consent, guards.money_still_there], effects=[refund_is("offline")])
 
     # ── 到期 ──
     auto_approve = Timeout(

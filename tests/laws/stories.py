@@ -360,7 +360,10 @@ class Paper:
 
     def sweep(self) -> None:
         for ticket in self.tickets():
-            while ticket.alarm_at is not None and ticket.alarm_at < self.now:
+            for times in itertools.count():
+                if ticket.alarm_at is None or ticket.alarm_at >= self.now:
+                    break
+                assert times < 100, "the sweep never comes to an end"
                 fired = decide.catch_up(ticket, self.now, self.rules) or decide.remind(ticket, self.now, self.rules)
                 ticket = self._keep(None, fired)
 

@@ -22,7 +22,7 @@ from aftersales.decide import NewTicket
 from aftersales.desk import Command
 from aftersales.rows import EVENT, event_hash
 from aftersales.ticket import NOWHERE
-from aftersales.workflows.vocabulary import Timeout
+from aftersales.workflows.vocabulary import Import, Timeout
 from tests.laws.stories import (
     GRACE,
     HOUR,
@@ -168,6 +168,8 @@ def test_the_events_of_a_ticket_explain_its_state(kind, story):
                     continue
                 source = None if event.from_state == NOWHERE else workflow.state(event.from_state)
                 move = workflow.move(event.trigger)
+                told_at = event.facts.get("occurred_at", event.recorded_at)
+                assert isinstance(move, Import) or event.at == (event.due_at or told_at)
                 assert source is None or source in move.sources
                 assert event.to_state in {state.name for state in move.destinations(source)}
 
@@ -417,3 +419,15 @@ def test_an_exchange_whose_lost_parcel_was_refunded_is_not_refunded_again():
         takes(world, world.tickets()[-1].number, "payment_ok", "system")
         world.say(Line(AT, number, Command(0, "convert_to_refund", "agent", AT, {}, ["chat_log"])))
         assert ordered(world) == 10_000
+
+
+def test_a_clock_that_is_set_back_does_not_make_history_run_backwards():
+    with a_world("memory") as world:
+        world.now = AT
+        number = applied(world, "exchange", "kuaishou", reason="size")
+        world.now = AT - timedelta(hours=1)
+        takes(world, number, "approve", "agent")
+        [ticket] = world.tickets()
+        opened, approved = world.events(ticket)
+        assert (approved.at, approved.recorded_at) >= (opened.at, opened.recorded_at)
+        assert ticket.due_at >= AT + timedelta(days=10)

@@ -252,3 +252,23 @@ def test_an_imported_ticket_whose_deadline_is_long_past_is_left_to_the_platform(
     [late] = desk.import_tickets([shown], shop="甲", now=MORNING + 100 * HOUR)
     assert (late.due_at, late.no_clock_reason, late.authority) == (None, "platform_past_due", "platform")
     assert desk.sweep(MORNING + 200 * HOUR).fired == []
+
+
+def test_a_remedy_that_failed_leaves_its_money_to_the_next_one_only(desk):
+    facts = {"waybill_no": "SF2000000002", "issue": "lost", "paid_fen": 9900}
+    parcel = desk.open(
+        NewTicket("lost_parcel", "kuaishou", "report", "buyer", MORNING, facts, order_no="L2"), shop="甲"
+    )
+    for trigger, given, evidence in [
+        ("urge", {}, []),
+        ("courier_replied", {"result": "lost"}, ["courier_reply"]),
+        ("record_packaging_feedback", {"text": "纸箱太薄"}, []),
+        ("choose_remedy", {"kind": "refund"}, ["chat_log"]),
+        ("remedy_failed", {}, []),
+        ("choose_remedy", {"kind": "compensate", "amount_fen": 9900}, ["chat_log"]),
+    ]:
+        parcel = desk.do(Command(parcel.id, trigger, "agent", MORNING + HOUR, given, evidence))
+    [(_, refund)] = queries.linked(desk.engine, parcel.id)
+    assert (parcel.state, refund.state) == ("compensating", "refund_failed")
+    with pytest.raises(Refused, match="这件商品的钱已经用别的方案退给买家，不能再打款"):
+        desk.do(Command(refund.id, "retry_payment", "agent", MORNING + 2 * HOUR))
