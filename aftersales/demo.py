@@ -26,9 +26,11 @@ from aftersales.database import checkpoint, create_engine, migrate, reading
 from aftersales.database import shown as shown_url
 from aftersales.decide import NewTicket, Rules
 from aftersales.desk import Desk
+from aftersales.durations import Duration
 from aftersales.errors import Refused
 from aftersales.explanation import happened_words
 from aftersales.habits import ARRIVALS, HABITS, Arrival, Dice, Habit, Scene, fill_in
+from aftersales.policies.vocabulary import Within, agreed
 from aftersales.settings import Settings
 from aftersales.simulate import ONE_DAY, ONE_HOUR, Case, Shop, standard_rules
 from aftersales.ticket import Event, Ticket
@@ -184,6 +186,7 @@ class Stage(Shop):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._going: dict[int, Routes] = {}
+        self._arrived: set[int] = set()
         #: by order number: tickets of other types than this are left alone
         self._kept_waiting: dict[str, str] = {}
         #: by ticket and stay in a state: how often each way on was tried
@@ -196,20 +199,31 @@ class Stage(Shop):
         for workflow in self.rules.catalog.workflows.values():
             for state in workflow.states:
                 for n in range(VISITORS):
-                    self._expect_visitor(state, n)
+                    dice = Dice(f"{self.seed}/{workflow.key}/{state.name}/{n}")
+                    self._expect_visitor(state, dice, just_came=n > 0 and not state.final)
 
-    def _expect_visitor(self, goal: State, n: int) -> None:
-        dice = Dice(f"{self.seed}/{goal.workflow.key}/{goal.name}/{n}")
-        found = list(self._routes(goal, dice))
+    def expect_forgotten(self) -> None:
+        """For every clock of every platform, so early that it has run out by now."""
+        for policy in self.rules.catalog.policies.values():
+            for rule in policy.clock_rules:
+                limit = rule.history[-1]
+                if limit.then is not None and not limit.off:
+                    dice = Dice(f"{self.seed}/{policy.key}/{rule.id}")
+                    self._expect_visitor(rule.states[0], dice, policy=policy.key, forgotten=_hours(limit.within))
+
+    def _expect_visitor(
+        self, goal: State, dice: Dice, *, policy: str | None = None, just_came: bool = False, forgotten: float = 0
+    ) -> None:
+        found = [one for one in self._routes(goal, dice) if policy in (None, one[0].policy)]
         if not found:
             return
         least = min(routes.on_the_way for _, routes in found)
         arrival, routes = dice.one_of([one for one in found if one[1].on_the_way <= least + STEP_TAKES])
-        just_came = n > 0 and not goal.final
-        there = dice.between(1, 5) if just_came else dice.between(0.05, 0.7) * routes.stays
-        comes = self.end - ONE_HOUR * (1.2 * routes.on_the_way + there)
+        stays = dice.between(1, 5) if just_came else dice.between(0.05, 0.7) * routes.stays
+        there = forgotten + dice.between(5, 100) if forgotten else stays
         order_no = f"D{len(self.goals) + 1:06}"
         self.goals[order_no] = routes
+        comes = self.end - ONE_HOUR * (1.2 * routes.on_the_way + there)
         self.at(max(self.start, comes), self.arrival(arrival, order_no, dice))
 
     def _routes(self, goal: State, dice: Dice) -> Iterator[tuple[Arrival, Routes]]:
@@ -234,8 +248,11 @@ class Stage(Shop):
         self._going[ticket.id] = routes
         if routes.goal in LINKED_TICKET_MOVES_IT:
             self._kept_waiting[ticket.order_no] = ticket.workflow
-        if self.state(ticket) is routes.goal:
+        if self.state(ticket) is routes.goal and not ticket.overdue:
+            self._arrived.add(ticket.id)
             return None
+        if ticket.id in self._arrived:  # and the clock took it on
+            return super().choose(case, habits, now)
         return self._towards(case, habits, routes, now)
 
     def _towards(self, case: Case, habits: Sequence[Habit], routes: Routes, now: datetime) -> Habit | None:
@@ -294,6 +311,15 @@ class Stage(Shop):
 
     def _note(self, what: str, now: datetime) -> None:
         self.diary[int((now - self.start) / ONE_DAY), what] += 1
+
+
+def _hours(within: Within | None) -> float:
+    """About how long this is, for a visitor who waits for it to be over."""
+    if isinstance(within, agreed):
+        return _hours(within.or_else)
+    if not isinstance(within, Duration):
+        return 90.0
+    return within.count * 40.0 if within.seconds is None else within.seconds / 3_600
 
 
 def _settled(arrival: Arrival, scene: Scene) -> Arrival:
@@ -367,6 +393,7 @@ def _is_demo(file: Path) -> bool:
 def _played(desk: Desk, now: datetime) -> Stage:
     stage = Stage(desk, desk.rules(), SEED, now - ONE_DAY * DAYS, DAYS, name=Settings().shop)
     stage.expect_visitors()
+    stage.expect_forgotten()
     _expect_nobody_to_answer(stage)
     stage.run(BY_CHANCE)
     return stage

@@ -200,6 +200,7 @@ class Desk:
 
     def _record(self, connection: Connection, change: Change, key: str | None) -> None:
         store.write(connection, [change], command_key=key)
+        store.tell_schedulers(connection, change.after.alarm_at)
         self._follow(connection, change)
 
     def _follow(self, connection: Connection, change: Change) -> None:

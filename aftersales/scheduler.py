@@ -36,8 +36,9 @@ from apscheduler.triggers.base import BaseTrigger
 
 from aftersales import clock, store
 from aftersales.clock import shown, shown_day, whole_second
-from aftersales.database import Connection, DatabaseBusy, Engine, Violation, checkpoint, writing
+from aftersales.database import DatabaseBusy, Engine, Violation, checkpoint, writing
 from aftersales.desk import Desk, Swept
+from aftersales.store import CHANNEL, NEAR
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +57,6 @@ SHORTEST_SLEEP = 0.005
 FIRST_LOOK_AGAIN = 0.05
 FIRST_RETRY, LONGEST_RECONNECT = 0.25, 30.0
 LATENESS_OF_LAST = 1000
-CHANNEL = "aftersales_alarm"
-#: an alarm farther away than this is found by the poll of any scheduler, which is never longer
-NEAR = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -525,15 +523,6 @@ class _Metronome:
 
 
 # ── Between processes, on PostgreSQL ──────────────────────────────────────────────────────────────────────────────────
-
-
-def tell_schedulers(connection: Connection, alarm_at: datetime | None) -> None:
-    """Let the schedulers of other processes know of this alarm once the transaction commits.
-
-    Only of one that is near. All others their poll finds in time, and commits that notify stand in one queue.
-    """
-    if connection.dialect.name == "postgresql" and alarm_at is not None and alarm_at - clock.now() < NEAR:
-        connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, str(int(alarm_at.timestamp()))))
 
 
 class _Ear:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, Literal, overload
 
@@ -74,6 +74,7 @@ __all__ = [
     "rule_file_names",
     "set_aside",
     "shop_id_of",
+    "tell_schedulers",
     "waybill_used",
     "write",
 ]
@@ -664,6 +665,22 @@ ON CONFLICT (name) DO UPDATE SET
 
 def keep_rule_file(connection: Connection, name: str, source: str, sha256: str, at: datetime) -> None:
     _run(connection, KEEP_RULE_FILE, name, sha256, source, _at(connection, at))
+
+
+# ── Between processes, on PostgreSQL ──────────────────────────────────────────────────────────────────────────────────
+
+CHANNEL = "aftersales_alarm"
+#: an alarm farther away than this is found by the poll of any scheduler, which is never longer
+NEAR = timedelta(seconds=60)
+
+
+def tell_schedulers(connection: Connection, alarm_at: datetime | None) -> None:
+    """Let the schedulers of other processes know of this alarm once the transaction commits.
+
+    Only of one that is near. All others their poll finds in time, and commits that notify stand in one queue.
+    """
+    if connection.dialect.name == "postgresql" and alarm_at is not None and alarm_at - clock.now() < NEAR:
+        _run(connection, "SELECT pg_notify(?, ?)", CHANNEL, str(int(alarm_at.timestamp())))
 
 
 def beat(

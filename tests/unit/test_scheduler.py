@@ -16,7 +16,8 @@ from aftersales import clock, queries
 from aftersales.clock import parse, whole_second
 from aftersales.database import DatabaseBusy, create_all, create_engine, writing
 from aftersales.desk import Desk
-from aftersales.scheduler import Lateness, Round, Scheduler, _Metronome, _When, tell_schedulers
+from aftersales.scheduler import Lateness, Round, Scheduler, _Metronome, _When
+from aftersales.store import tell_schedulers
 from aftersales.work_calendar import Overrides, WorkCalendar
 from tests.faults.due_tickets import (
     FIRST_REMINDER,
