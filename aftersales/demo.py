@@ -44,7 +44,7 @@ from aftersales.workflows.vocabulary import State, Step, Timeout, Workflow
 DAYS = 45
 SEED = "demo"
 #: tickets a day that come by chance, and visitors for each state
-BY_CHANCE, VISITORS = 4, 2
+BY_CHANCE, VISITORS = 3, 2
 #: hours that a step usually takes; until a deadline that the platform sets; until a linked ticket is through
 STEP_TAKES, PLATFORM_TAKES, LINKED_TAKES = 7.0, 12.0, 40.0
 #: a ticket stays here only as long as nobody sees to the one that it opened
@@ -218,7 +218,8 @@ class Stage(Shop):
         if not found:
             return
         least = min(routes.on_the_way for _, routes in found)
-        arrival, routes = dice.one_of([one for one in found if one[1].on_the_way <= least + STEP_TAKES])
+        near = [one for one in found if one[1].on_the_way <= least + STEP_TAKES]
+        arrival, routes = dice.weighted(near, lambda one: one[0].often)
         stays = dice.between(1, 5) if just_came else dice.between(0.05, 0.7) * routes.stays
         there = forgotten + dice.between(5, 100) if forgotten else stays
         order_no = f"D{len(self.goals) + 1:06}"

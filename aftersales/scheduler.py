@@ -276,8 +276,8 @@ class Scheduler:
     def _swept(self, now: datetime) -> Swept:
         """A batch; if it cannot be written as a whole, ticket by ticket, so that the one at fault stands alone.
 
-        What the database refuses it would refuse again. Anything else may have been the connection, so the batch gets
-        a second try: a ticket must not be set aside for an outage.
+        What the database refuses it would refuse again. Anything else gets a second try, and a connection lost again
+        is left to the next round: a ticket must not be set aside for an outage.
         """
         for last in (False, True):
             try:
@@ -286,8 +286,10 @@ class Scheduler:
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 -- see above
                 self._went_wrong("a batch", error)
-                if last or isinstance(error, (Violation, store.Stale, store.Taken)):
+                if isinstance(error, (Violation, store.Stale, store.Taken)):
                     break
+                if last and getattr(error, "connection_invalidated", False):
+                    raise
         return self.desk.sweep_one_by_one(now, self.batch)
 
     def _tell(self, swept: Swept, fired_at: datetime, seconds: float) -> None:

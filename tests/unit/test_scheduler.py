@@ -107,7 +107,8 @@ def failing(monkeypatch, desk, name, errors):
 
 
 def lost():
-    return OperationalError("SELECT 1", {}, Exception("server closed the connection unexpectedly"))
+    gone = Exception("server closed the connection unexpectedly")
+    return OperationalError("SELECT 1", {}, gone, connection_invalidated=True)
 
 
 def change(desk, statement, **values):
@@ -432,9 +433,12 @@ def test_a_database_that_is_away_when_it_starts_is_waited_for(sqlite_url, starte
 def test_a_batch_lost_with_its_connection_is_tried_again_as_a_whole(database_url, started, monkeypatch):
     desk = desk_on(database_url)
     open_many(desk, 3, clock.now() - LIMIT - HOUR)
-    failing(monkeypatch, desk, "sweep", [lost()])
+    failing(monkeypatch, desk, "sweep", [lost()] * 3)
     one_by_one = counted(monkeypatch, desk, "sweep_one_by_one")
-    assert Scheduler(desk).run_once() == Round(claimed=3, fired=3)
+    scheduler = Scheduler(desk)
+    with pytest.raises(OperationalError):
+        scheduler.run_once()
+    assert scheduler.run_once() == Round(claimed=3, fired=3)
     assert one_by_one == []
 
 
