@@ -185,6 +185,7 @@ def rules(
 @app.command()
 def explain(
     ticket: Annotated[str, typer.Argument(help="工单编号，如 EX-221001-0042。")],
+    shop: Annotated[str | None, typer.Option(help="店铺；几家店有同一编号时要写。")] = None,
     db: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
@@ -193,7 +194,7 @@ def explain(
     from aftersales import queries
 
     application = _application(db)
-    found = queries.ticket_by_number(application.engine, ticket)
+    found = queries.ticket_by_number(application.engine, ticket, shop)
     explanation = explaining.explain(application.engine, found, application.rules())
     if as_json:
         _print_json(explanation.to_json())

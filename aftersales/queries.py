@@ -27,20 +27,23 @@ def ticket(engine: Engine, ticket_id: int) -> Ticket:
     return found[0]
 
 
-_IDS_OF_NUMBER = text(
-    "SELECT id FROM ticket WHERE number = :number AND (CAST(:shop AS BIGINT) IS NULL OR shop_id = :shop)"
+_IDS_OF_NUMBER = text("SELECT id FROM ticket WHERE number = :number")
+_IDS_IN_SHOP = text(
+    "SELECT ticket.id FROM ticket JOIN shop ON shop.id = shop_id WHERE number = :number AND shop.name = :shop"
 )
 
 
-def ticket_by_number(engine: Engine, number: str, shop_id: int | None = None) -> Ticket:
+def ticket_by_number(engine: Engine, number: str, shop: str | None = None) -> Ticket:
     """By the number people read (EX-221001-0042) or by id. UnknownTicket if there is none, or more than one."""
     with reading(engine) as connection:
-        ids = connection.execute(_IDS_OF_NUMBER, {"number": number, "shop": shop_id}).scalars().all()
-    if not ids and number.isascii() and number.isdecimal() and len(number) < 19:
+        question = _IDS_OF_NUMBER if shop is None else _IDS_IN_SHOP.bindparams(shop=shop)
+        ids = connection.execute(question, {"number": number}).scalars().all()
+    if not ids and shop is None and number.isascii() and number.isdecimal() and len(number) < 19:
         return ticket(engine, int(number))
-    if len(ids) != 1:
-        many = "有不止一张" if ids else "没有"
-        raise UnknownTicket(f"{many}编号为 {number} 的工单，请核对编号")
+    if not ids:
+        raise UnknownTicket(f"没有编号为 {number} 的工单，请核对编号")
+    if len(ids) > 1:
+        raise UnknownTicket(f"几家店都有编号为 {number} 的工单，请用 --shop 说明是哪家店")
     return ticket(engine, ids[0])
 
 

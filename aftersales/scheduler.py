@@ -284,7 +284,7 @@ class Scheduler:
                 return self.desk.sweep(now, self.batch)
             except DatabaseBusy:
                 raise
-            except (Exception, SystemExit) as error:  # noqa: BLE001 -- see above
+            except (Exception, SystemExit) as error:
                 self._went_wrong("a batch", error)
                 if isinstance(error, (Violation, store.Stale, store.Taken)):
                     break
