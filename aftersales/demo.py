@@ -112,8 +112,7 @@ class Routes:
             limit = rule.history[-1]
             view = _view(there, timeout, self.rules)
             if limit.then is timeout and not limit.off and (rule.when is None or rule.when.test(view)):
-                seconds = getattr(limit.within, "seconds", None)
-                return None if seconds is None else float(seconds) / 3_600
+                return _hours(limit.within)
         return None
 
     @property
@@ -319,7 +318,7 @@ def _hours(within: Within | None) -> float:
     if isinstance(within, agreed):
         return _hours(within.or_else)
     if not isinstance(within, Duration):
-        return 90.0
+        return 60.0
     return within.count * 40.0 if within.seconds is None else within.seconds / 3_600
 
 
