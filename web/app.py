@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -30,9 +30,13 @@ class Metronome(Protocol):
 
 
 def create_app(
-    desk: Desk, rules_provider: Callable[[], Rules], settings: Settings, scheduler: Metronome | None = None
+    desk: Desk,
+    rules_provider: Callable[[], Rules],
+    settings: Settings,
+    scheduler: Metronome | None = None,
+    rule_problems: Callable[[], Sequence[object]] = tuple,
 ) -> FastAPI:
-    """The site over this desk. A scheduler that is handed in starts and stops with it."""
+    """The site over this desk. A scheduler that is handed in starts and stops with it; `rule_problems` are shown."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -46,7 +50,7 @@ def create_app(
         lifespan=lifespan, max_body_size=MAX_BODY, redirect_slashes=False,
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
-    app.state.site = Site(desk, rules_provider, settings)
+    app.state.site = Site(desk, rules_provider, settings, rule_problems)
     app.mount("/static", StaticFiles(directory=STATIC))
     for pages in (health, queue, new, ticket):
         app.include_router(pages.router)

@@ -16,6 +16,6 @@ def serve(application: Application, *, host: str, port: int, scheduler: bool) ->
     metronome = make_scheduler(application) if scheduler else None
     # the pages' own door to the same database: what is done there wakes the scheduler beside it
     desk = Desk(application.engine, application.rules, None if metronome is None else metronome.wake)
-    pages = create_app(desk, application.rules, application.settings, metronome)
+    pages = create_app(desk, application.rules, application.settings, metronome, lambda: application.book.problems)
     collect_garbage_rarely()
     uvicorn.run(pages, host=host, port=port, log_level="info", proxy_headers=False, server_header=False)

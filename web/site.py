@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,6 +23,8 @@ class Site:
     desk: Desk
     rules: Callable[[], Rules]
     settings: Settings
+    #: what is wrong with the operator's rule files; the last good version of each is in force
+    rule_problems: Callable[[], Sequence[object]] = tuple
 
 
 def _site(request: Request) -> Site:

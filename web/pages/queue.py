@@ -149,5 +149,6 @@ def queue(request: Request, site: TheSite) -> Response:
         "states": _states(rules, filters.workflow),
         "shops": [(str(id), name) for id, name in shops],
         "now": now,
+        "rule_problems": [str(problem) for problem in site.rule_problems()],
     }
     return page("queue.html", context)
