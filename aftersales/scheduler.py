@@ -115,7 +115,7 @@ class Scheduler:
 
     poll_seconds  it looks at least this often, whatever it was or was not told
     batch         tickets in one transaction
-    refresh       called before each round (the rule files may have changed); returns or raises what is wrong with them
+    refresh       called before each round: the rule files may have changed (RuleBook tells what is wrong with them)
     now           asks the time
     """
 
@@ -126,7 +126,7 @@ class Scheduler:
         poll_seconds: float = 5.0,
         batch: int = 500,
         name: str = "",
-        refresh: Callable[[], Iterable[object] | None] | None = None,
+        refresh: Callable[[], object] = lambda: None,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         if poll_seconds <= 0 or batch < 1:
@@ -151,7 +151,6 @@ class Scheduler:
         self._well_at = monotonic()
         self._beat_at = self._tidied_at = -math.inf
         self._recounted: tuple[date, str] | None = None
-        self._rule_problems: list[str] = []
         self._troubles: dict[str, _Trouble] = {}
 
     # ── for others ──
@@ -184,7 +183,7 @@ class Scheduler:
 
     def run_once(self, now: datetime | None = None) -> Round:
         """Fire everything that is due, now or at the instant given. What goes wrong is raised."""
-        self._refresh_rules()
+        self._guarded("reading the rule files", self._refresh_rules)
         return self._round(now)
 
     @property
@@ -211,7 +210,7 @@ class Scheduler:
     def _tick(self) -> float:
         """One round, whatever happens in it; returns the seconds until the next."""
         try:
-            self._refresh_rules()
+            self._guarded("reading the rule files", self._refresh_rules)
             self._round(None)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- nothing may end the ticking (A6); a rule may exit()
             self._failures += 1
@@ -310,7 +309,7 @@ class Scheduler:
         """A chore that must not keep alarms from firing; it is tried again with the next round."""
         try:
             done = chore()
-        except Exception as error:  # noqa: BLE001 -- see above
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- see above
             self._went_wrong(what, error)
             return False
         self._went_well(what)
@@ -324,20 +323,9 @@ class Scheduler:
         if what in self._troubles:
             self._troubles.pop(what).passes()
 
-    def _refresh_rules(self) -> None:
-        """Read the rule files that changed; what is wrong with them is said once, not every five seconds."""
-        if self._refresh is None:
-            return
-        try:
-            problems = [str(problem) for problem in self._refresh() or ()]
-        except Exception as error:  # noqa: BLE001 -- the rules in force stay in force
-            problems = [f"{type(error).__name__}: {error}"]
-        if problems != self._rule_problems:
-            for problem in problems:
-                log.error("rule files: %s", problem)
-            if not problems:
-                log.info("rule files: all in order again")
-        self._rule_problems = problems
+    def _refresh_rules(self) -> bool:
+        self._refresh()
+        return True
 
     def _recount(self, now: datetime) -> bool:
         """At the start, daily, and when the work calendar learns something: provisional due times may have moved."""
