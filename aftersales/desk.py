@@ -18,7 +18,7 @@ from typing import Any
 from aftersales import arrivals, decide, store
 from aftersales.arrivals import Landed
 from aftersales.clock import shown_day, whole_second
-from aftersales.database import Connection, Engine, reading, writing
+from aftersales.database import Connection, DatabaseBusy, Engine, reading, writing
 from aftersales.decide import Attempt, Imported, NewTicket, Rules
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.fill_in import LONGEST_NAME, text_problem
@@ -245,7 +245,7 @@ class Desk:
             for ticket in tickets:
                 try:
                     changes.append(decide.catch_up(ticket, now, rules) or decide.remind(ticket, now, rules))
-                except Exception as error:  # noqa: BLE001 -- whatever a rule does, it stops one ticket only
+                except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a rule does stops one ticket only
                     self._set_aside(connection, ticket, error, now, swept)
             store.write(connection, changes)
             for change in changes:
@@ -269,12 +269,18 @@ class Desk:
                     change = decide.catch_up(ticket, now, rules) or decide.remind(ticket, now, rules)
                     self._record(connection, change, None)
                 swept.fired += [(change.after, event) for event in change.events]
-            except Exception as error:  # noqa: BLE001 -- the same
+            except (DatabaseBusy, store.Stale):
+                continue  # an outage, or somebody else moved it: nothing is wrong with the ticket
+            except (Exception, SystemExit) as error:
+                if getattr(error, "connection_invalidated", False):
+                    raise
                 with writing(self.engine) as connection:
                     self._set_aside(connection, _load(connection, ticket_id), error, now, swept)
         return swept
 
-    def _set_aside(self, connection: Connection, ticket: Ticket, error: Exception, now: datetime, swept: Swept) -> None:
+    def _set_aside(
+        self, connection: Connection, ticket: Ticket, error: BaseException, now: datetime, swept: Swept
+    ) -> None:
         reason = f"{type(error).__name__}: {error}"[:500]
         wait = min(FIRST_RETRY * 2 ** min(ticket.trouble_count, 10), LONGEST_RETRY)
         log.error("ticket %s set aside until %s: %s", ticket.number, now + wait, reason, exc_info=error)

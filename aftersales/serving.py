@@ -49,5 +49,5 @@ def collect_garbage_rarely() -> None:
 
 def log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in ("apscheduler", "alembic"):
+    for name in ("apscheduler", "alembic", "transitions"):
         logging.getLogger(name).setLevel(logging.WARNING)
