@@ -89,6 +89,8 @@ stories = st.builds(
 
 BEFORE = [timedelta(seconds=s) for s in (0, 1, HOUR, 2 * DAY, 8 * DAY, 31 * DAY)]
 AFTER = [timedelta(seconds=s) for s in (1, 5 * MINUTE, HOUR, 3 * DAY, 12 * DAY)]
+#: of a new ticket, in 分; the last of what is asked is 1 分 too much
+AMOUNTS = {"refunded_fen": [0, 0, 5_000], "freight_fen": [1_200], "amount_fen": [1, 10_000, 19_999, 20_000]}
 PAST = {"occurred_at", "signed_at", "receipt_confirmed_at", "review_at", "last_trace_at"}
 USEFUL = ["chat_log", "photo", "unboxing_video", "invoice", "repair_record", "courier_reply"]
 
@@ -124,7 +126,7 @@ class Draw:
 
     def _fen(self, fact: Fact) -> int:
         if self.ticket is None:
-            return {"refunded_fen": self.r.choice([0, 0, 5_000]), "freight_fen": 1_200}.get(fact.name, 19_999)
+            return self.r.choice(AMOUNTS.get(fact.name, [19_999]))
         remembered = [self.ticket.fields.get(name) for name in ("invoice_fen", "negotiated_fen", "amount_fen")]
         known = [self.ticket.left_fen, *remembered]
         return self.r.choice([1, *(n for n in known if n), *(n for n in known if n), self.ticket.left_fen + 1, 0])

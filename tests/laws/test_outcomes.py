@@ -262,6 +262,23 @@ def test_the_same_key_a_second_time_has_no_effect_and_the_same_answer(kind, stor
         told(world, story)
 
 
+@law(stories)
+def test_a_form_drawn_before_the_ticket_last_moved_loses_and_no_other_does(kind, story):
+    with a_world(kind) as world:
+
+        def say(line: Line) -> None:
+            world.sweep()
+            moved = {ticket.number: ticket.moved_seq for ticket in world.tickets()}
+            usual(line)
+            command = line.command
+            if command is not None and command.key is None:
+                stale = command.version is not None and command.version < moved.get(line.number, 0)
+                assert (world.answers[-1] == "stale_version") == stale
+
+        usual, world.say = world.say, say
+        told(world, story)
+
+
 # ── money, and waiting ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
