@@ -14,7 +14,7 @@ from aftersales.database import migrating
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """Write our column types by their name."""
-    if kind == "type" and type(item).__module__ == models.__name__:
+    if kind == "type" and type(item).__module__.startswith(models.__name__):
         return f"models.{type(item).__name__}()"
     return False
 

@@ -28,7 +28,7 @@ from aftersales.database import (
     shown,
     writing,
 )
-from aftersales.models import HeartbeatRow, OutboxRow, TicketRow
+from aftersales.models.tickets import HeartbeatRow, OutboxRow, TicketRow
 
 T0 = datetime(2022, 10, 1, 2, 0, tzinfo=UTC)
 COUNT_UP = "UPDATE counter SET value = {} WHERE name = 'n'"

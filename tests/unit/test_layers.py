@@ -13,10 +13,10 @@ each_file = pytest.mark.parametrize("file", FILES)
 HOMES = {
     "transitions": ["aftersales/machine.py"],
     "apscheduler": ["aftersales/scheduler.py"],
-    "sqlmodel": ["aftersales/models.py"],
+    "sqlmodel": ["aftersales/models/"],
     "sqlalchemy": [
-        *(f"aftersales/{name}.py" for name in ("models", "database", "store", "queries", "audit")),
-        "aftersales/migrations/",
+        *(f"aftersales/{name}.py" for name in ("database", "store", "audit")),
+        *(f"aftersales/{room}/" for room in ("models", "queries", "office", "migrations")),
     ],
     "fastapi": ["web/"],
     "starlette": ["web/"],

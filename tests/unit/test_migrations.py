@@ -16,7 +16,7 @@ from aftersales import database
 from aftersales.database import Schema, check_schema, create_all, create_engine, migrate, reading, writing
 from aftersales.models import metadata
 
-HEAD = "0001"
+HEAD = max(file.name for file in (Path(database.__file__).parent / "migrations/versions").glob("0*.py"))[:4]
 
 
 def sqlite_schema(engine: Engine) -> dict[str, str]:

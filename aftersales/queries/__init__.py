@@ -1,0 +1,22 @@
+"""Read-only: a ticket with its story, the queue, counts. Nothing in this folder changes anything."""
+
+from aftersales.queries.health import UNREACHABLE, last_beat
+from aftersales.queries.queue import Page, Place, Waiting, Wanted, queue
+from aftersales.queries.tickets import events, key_used, linked, numbered, shops, ticket, ticket_by_number
+
+__all__ = [
+    "UNREACHABLE",
+    "Page",
+    "Place",
+    "Waiting",
+    "Wanted",
+    "events",
+    "key_used",
+    "last_beat",
+    "linked",
+    "numbered",
+    "queue",
+    "shops",
+    "ticket",
+    "ticket_by_number",
+]
