@@ -7,17 +7,16 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
-from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from aftersales.decide import Rules
 from aftersales.desk import Desk
 from aftersales.settings import Settings
-from web import errors
+from web import assets, errors
 from web.forms import MAX_BODY
-from web.pages import health, new, queue, ticket
-from web.rendering import STATIC, page
+from web.pages import choices, health, new, queue, ticket
+from web.rendering import page
 from web.shield import Shield
 from web.site import SeveralShops, Site
 
@@ -51,9 +50,8 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems)
-    app.mount("/static", StaticFiles(directory=STATIC))
-    for pages in (health, queue, new, ticket):
-        app.include_router(pages.router)
+    for room in (assets, health, choices, queue, new, ticket):
+        app.include_router(room.router)
     errors.install(app)
     app.add_exception_handler(SeveralShops, _which_shop)
     return app

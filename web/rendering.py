@@ -1,36 +1,82 @@
-"""Templates: one Jinja environment, everything escaped, and what every template may use."""
+"""Templates: one Jinja environment, everything escaped, and what every template may use.
+
+{{ _("待办工单") }}      the page's own words          {{ label | t }}   words of the tables and of the engine
+{{ buyer | data }}       what people wrote: stays as it is, marked lang="zh-CN" on an English page
+{{ icon("clock") }}      a picture of icons.svg, silent to screen readers
+{{ at | shown }} {{ seconds | lasting }} {{ fen | yuan }}
+"""
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
-from aftersales.clock import lasting, shown
+from aftersales import clock
+from aftersales.clock import shown
 from aftersales.money import yuan
-from web import words
-
-STATIC = Path(__file__).parent / "static"
+from web import i18n, shell, visit, words
+from web.assets import asset, integrity
 
 _templates = Environment(
-    loader=PackageLoader("web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
+    loader=PackageLoader("web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    extensions=["jinja2.ext.do"],
+)  # fmt: skip
+#: what is not written in Latin letters: Chinese text and its punctuation
+CHINESE = re.compile("[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uff65\U00020000-\U0003ffff]")
 
 
-@cache
-def static(name: str) -> str:
-    """The address of a static file; another content is another address, so browsers may keep each for ever."""
-    content = (STATIC / name).read_bytes()
-    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+def data(text: Any) -> Markup:
+    """What people or platforms wrote: never translated, and said to be Chinese where the page is not."""
+    said = escape("" if text is None else text)
+    if i18n.english() and CHINESE.search(str(text)):
+        return Markup('<span lang="zh-CN">{}</span>').format(said)
+    return said
 
 
-_templates.globals |= {"static": static, "words": words}
-_templates.filters |= {"yuan": yuan, "shown": shown, "lasting": lasting}
+def icon(name: str) -> Markup:
+    return Markup('<svg class="i" aria-hidden="true"><use href="{}#{}"/></svg>').format(asset("icons.svg"), name)
+
+
+def moment(instant: datetime) -> Markup:
+    """<time> to the minute, as words.brief says it, with the whole instant for machines."""
+    return Markup('<time class="nb" datetime="{}">{}</time>').format(
+        shown(instant).replace(" ", "T") + "+08:00", words.brief(instant, clock.now())
+    )
+
+
+@pass_context
+def _path_with(_context: Context, **changed: Any) -> str:
+    return visit.current.get().with_query(changed)
+
+
+_templates.globals |= {
+    "_": i18n.gettext,
+    "asset": asset,
+    "integrity": integrity,
+    "icon": icon,
+    "words": words,
+    "shell": shell.shell,
+    "language_switch": shell.language_switch,
+    "visit": visit.current.get,
+    "path_with": _path_with,
+    "english": i18n.english,
+}
+_templates.filters |= {
+    "yuan": yuan,
+    "shown": shown,
+    "moment": moment,
+    "brief": words.brief_now,
+    "lasting": words.lasting,
+    "t": i18n.translated,
+    "data": data,
+}
 
 
 def page(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from web import visit
 from web.errors import error_page
 from web.forms import MAX_BODY
 
 HEADERS = {
-    # nothing but our own stylesheet, pictures and forms; no script at all
+    # nothing but our own files; data: for the pictures inside Tabler's stylesheet
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "media-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -23,7 +25,7 @@ HEADERS = {
 }
 #: pages are asked for again each time, yet kept for Back, so that a half-filled form is still there
 _PAGES = "private, no-cache"
-_STATIC = "public, max-age=31536000, immutable"
+_FOR_EVER = "public, max-age=31536000, immutable"
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
@@ -37,6 +39,8 @@ class Shield:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        begun = visit.begin(HTTPConnection(scope))
+        begun.known["site"] = getattr(scope["app"].state, "site", None)
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -74,5 +78,5 @@ def comes_from_elsewhere(headers: Headers) -> bool:
 def _add_headers(headers: MutableHeaders, path: str, status: int) -> None:
     for name, value in HEADERS.items():
         headers.setdefault(name, value)
-    forever = path.startswith("/static/") and status in (200, 304)
-    headers.setdefault("Cache-Control", _STATIC if forever else _PAGES)
+    forever = path.startswith("/assets/") and status in (200, 304)
+    headers.setdefault("Cache-Control", _FOR_EVER if forever else _PAGES)

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from aftersales.clock import lasting, shown
+from aftersales import clock
+from aftersales.clock import shown
 from aftersales.decide import Rules
 from aftersales.money import yuan
 from aftersales.workflows import facts
@@ -17,6 +18,7 @@ from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.links import RELATIONS
 from aftersales.workflows.plain import PLAIN_ACTIONS
 from aftersales.workflows.vocabulary import Actor, ClockEffect, Fact, Workflow
+from web.i18n import english, gettext
 
 FLAGS = {
     "policy_missing": "规则缺失",
@@ -178,10 +180,22 @@ def evidence_label(kind: str) -> str:
 # ── time ──
 
 
+def lasting(seconds: float) -> str:
+    """19 小时 28 分, 2 天 14 小时; in English 19 h 28 min."""
+    text = clock.lasting(seconds)
+    if not english():
+        return text
+    for unit, short in (("已过", "past"), ("天", "d"), ("小时", "h"), ("分", "min"), ("秒", "s")):
+        text = text.replace(unit, short)
+    return text
+
+
 def left(due_at: datetime, now: datetime) -> str:
     """剩 19 小时 28 分, 逾期 6 小时 12 分."""
     seconds = int((due_at - now).total_seconds())
-    return f"逾期 {lasting(-seconds)}" if seconds < 0 else f"剩 {lasting(seconds)}"
+    if seconds < 0:
+        return gettext("逾期 {span}", span=lasting(-seconds))
+    return gettext("剩 {span}", span=lasting(seconds))
 
 
 def left_when_paused(paused: Sequence[Mapping[str, Any]]) -> str:
@@ -204,3 +218,7 @@ def brief(instant: datetime, now: datetime) -> str:
     """Beijing time to the minute, the year only if it is another: 10-03 10:00."""
     text, year = shown(instant), shown(now)[:4]
     return text[5:16] if text[:4] == year else text[:16]
+
+
+def brief_now(instant: datetime) -> str:
+    return brief(instant, clock.now())

@@ -74,7 +74,8 @@ class Page(HTMLParser):
 
     @property
     def form(self) -> Form:
-        (form,) = [form for form in self.forms if form.method == "post"]
+        """The page's own; the frame around it has a switch of the language."""
+        (form,) = [form for form in self.forms if form.method == "post" and form.action != "/choices"]
         return form
 
     def handle_starttag(self, tag, attrs):

@@ -144,7 +144,7 @@ def test_the_chosen_filter_stays_chosen_and_goes_along_to_the_next_page(world, b
     for _ in range(60):
         world.open(ago=5)
     page = browser.get("/?workflow=exchange")
-    (filters,) = page.forms
+    (filters,) = [form for form in page.forms if "workflow" in form.kinds]
     assert filters.get("workflow") == "exchange"
     (next_page,) = [link for link in page.links if "after=" in link]
     assert "workflow=exchange" in next_page
@@ -155,7 +155,8 @@ def test_shops_with_the_same_numbers_are_told_apart(world, browser):
     assert one.number == other.number
     page = browser.get("/")
     assert numbers(page) == [str(one.id), str(other.id)]
-    shop = next(value for value in page.forms[0].choices["shop"] if value and value != str(one.shop_id))
+    (filters,) = [form for form in page.forms if "shop" in form.choices]
+    shop = next(value for value in filters.choices["shop"] if value and value != str(one.shop_id))
     assert numbers(browser.get(f"/?shop={shop}")) == [str(other.id)]
     which = browser.get(f"/t/{one.number}")
     assert which.status == 300

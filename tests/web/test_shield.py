@@ -1,5 +1,7 @@
 """Before everything: forms of other sites, forms too big, and the headers of every answer."""
 
+import re
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -58,8 +60,8 @@ def test_a_page_without_a_host_is_nobody_s_page():
 
 ANSWERS = [
     ("GET", "/", 200), ("GET", "/new", 200), ("GET", "/nothing", 404), ("POST", "/", 405), ("GET", "/healthz", 200),
-    ("POST", "/new/exchange", 400), ("GET", "/static/desk.css", 200), ("GET", "/static/nothing.css", 404),
-    ("GET", "/docs", 404), ("GET", "/openapi.json", 404), ("GET", "/static/../app.py", 404),
+    ("POST", "/new/exchange", 400), ("GET", "/assets/desk.css", 404), ("GET", "/assets/nothing.css", 404),
+    ("GET", "/docs", 404), ("GET", "/openapi.json", 404), ("GET", "/assets/../app.py", 404),
 ]  # fmt: skip
 
 
@@ -75,7 +77,9 @@ def test_the_policy_allows_nothing_inline_and_pages_need_nothing_inline(world, b
     number = world.open().number
     for path in ("/", "/new", "/new/refund", f"/t/{number}", f"/t/{number}/reject", "/nothing"):
         page = browser.get(path)
-        assert not [tag for tag, _ in page.tags if tag in ("script", "style", "iframe", "object")]
+        assert not [tag for tag, _ in page.tags if tag in ("style", "iframe", "object")]
+        scripts = [a for tag, a in page.tags if tag == "script"]
+        assert all(a.get("src", "").startswith("/assets/") and a["integrity"] for a in scripts)
         for _, attributes in page.tags:
             assert not [name for name in attributes if name == "style" or name.startswith("on")]
         addresses = [a.get("href") or a.get("src") or a.get("action") or "/" for _, a in page.tags]
@@ -84,8 +88,13 @@ def test_the_policy_allows_nothing_inline_and_pages_need_nothing_inline(world, b
 
 def test_the_stylesheet_is_kept_for_ever_under_the_name_of_its_content(browser):
     page = browser.get("/")
-    (address,) = [a["href"] for tag, a in page.tags if tag == "link" and a["rel"] == "stylesheet"]
-    assert "immutable" in browser.client.get(address).headers["cache-control"]
+    files = [a["href"] for tag, a in page.tags if tag == "link"] + [a["src"] for tag, a in page.tags if tag == "script"]
+    assert {re.sub(r"[.][0-9a-f]{12}", "", file) for file in files} >= {"/assets/desk.css", "/assets/tabler.min.css"}
+    for address in files:
+        answer = browser.client.get(address)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        assert browser.client.get(re.sub(r"[0-9a-f]{12}", "0" * 12, address)).status_code == 404
     assert browser.client.get("/").headers["cache-control"] == "private, no-cache"
 
 

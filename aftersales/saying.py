@@ -1,0 +1,48 @@
+"""Sentences that remember what they were made of, so that another language can say them too.
+
+The Chinese sentence is the text itself: a `Said` is a str, compares as one, and is stored as one. What shows it in
+English looks up `template` in the translation files and fills in the `values`, each translated in its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+class Said(str):
+    """A sentence made by `say`. Sums and slices of it are plain text again."""
+
+    template: str
+    values: dict[str, Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _said_again, (str(self), self.template, self.values)
+
+
+def say(template: str, /, **values: Any) -> Said:
+    """`say("还缺：{what}，请填写", what=label)`: names in braces are filled in with str()."""
+    return _said_again(template.format(**values), template, values)
+
+
+class Listed(str):
+    """Things in a row: joined by 、 in Chinese, by commas elsewhere."""
+
+    items: tuple[Any, ...]
+    between: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return listed, (self.items, self.between)
+
+
+def listed(items: Iterable[Any], between: str = "、") -> Listed:
+    things = tuple(items)
+    made = Listed(between.join(str(one) for one in things))
+    made.items, made.between = things, between
+    return made
+
+
+def _said_again(text: str, template: str, values: dict[str, Any]) -> Said:
+    made = Said(text)
+    made.template, made.values = template, values
+    return made

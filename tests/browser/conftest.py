@@ -1,0 +1,104 @@
+"""A real Chromium before a real server on a real database. Nothing may be asked of any other host.
+
+`site` is a served desk whose clock runs; `page` is a tab of a browser window of 1280 x 900. A test that wants axe calls
+`accessible(page)`.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.conftest import fresh_database
+from tests.web.conftest import World, made_world
+from web.app import create_app
+
+CHROMIUM = "/usr/bin/chromium"
+SWITCHES = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+expect.set_options(timeout=10_000)
+
+
+@dataclass
+class Site:
+    """A desk that is being served. `world` opens tickets behind its back."""
+
+    world: World
+    address: str
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Its clock is the real one: a browser's own cannot be set."""
+    from aftersales import clock
+
+    world = made_world(fresh_database("sqlite"))
+    world.now = clock.now()
+    app = create_app(world.desk, lambda: world.rules, world.settings)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        yield Site(world, f"http://127.0.0.1:{port}")
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture
+def window(chromium: Browser, site: Site) -> Iterator[BrowserContext]:
+    """A browser window. Requests to any other host, errors of scripts and of the content policy fail the test."""
+    context = chromium.new_context(base_url=site.address, viewport={"width": 1280, "height": 900}, locale="zh-CN")
+    strangers: list[str] = []
+    problems: list[str] = []
+    context.on(
+        "request", lambda asked: None if asked.url.startswith((site.address, "data:")) else strangers.append(asked.url)
+    )
+    context.on("weberror", lambda error: problems.append(str(error.error)))
+    context.on(
+        "console",
+        lambda said: problems.append(said.text) if said.type == "error" and "status of" not in said.text else None,
+    )
+    yield context
+    context.close()
+    assert [url for url in strangers if not url.startswith((site.address, "data:"))] == []
+    assert [said for said in problems if "the server responded with a status of" not in said] == []
+
+
+@pytest.fixture
+def page(window: BrowserContext) -> Page:
+    return window.new_page()
+
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def accessible(page: Page) -> None:
+    """axe finds nothing of WCAG 2.2 AA, in both themes."""
+    for theme in ("light", "dark"):
+        page.evaluate("theme => document.documentElement.dataset.bsTheme = theme", theme)
+        found = Axe().run(page, options={"runOnly": WCAG})
+        wrong = [
+            f"{theme}: {one['id']}: {one['help']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+            for one in found.response["violations"]
+            for node in one["nodes"]
+        ]
+        assert wrong == []

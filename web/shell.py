@@ -1,0 +1,103 @@
+"""What stands around every page: the rooms, who is signed in, the day, and whether the clock is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from aftersales import clock, queries
+from aftersales.clock import SHANGHAI, shown, shown_day
+from aftersales.database import DatabaseBusy
+from aftersales.office.accounts import Account
+from aftersales.queries import UNREACHABLE
+from web import identity, visit, words
+from web.i18n import english, gettext
+from web.site import Site
+
+
+@dataclass(frozen=True)
+class Room:
+    """`key` of the keyboard: g and this letter go there."""
+
+    path: str
+    label: str
+    icon: str
+    key: str
+
+
+ROOMS = (
+    Room("/", "工单", "list", "q"),
+    Room("/shift", "值班", "shift", "s"),
+    Room("/rules", "规则", "book", "r"),
+    Room("/reports", "报表", "chart", "p"),
+    Room("/team", "团队", "user", "t"),
+)
+WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
+#: a scheduler that has not been heard of for so long is not at work
+SILENT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Is the clock at work? `since`: when it was last heard of."""
+
+    well: bool
+    since: datetime | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    rooms: Sequence[Room]
+    here: str
+    now: datetime
+    today: str
+    me: Account | None
+    pulse: Pulse | None
+
+
+def shell() -> Shell:
+    """Of this visit. Also of an error page: without the database there is nobody signed in and no pulse."""
+    site: Site | None = visit.current.get().known.get("site")
+    now = clock.now()
+    me, pulse, day = None, None, ""
+    if site is not None:
+        day = today(site, now)
+        with suppress(DatabaseBusy, *UNREACHABLE):
+            me, pulse = identity.me(site), pulse_of(site, now)
+    return Shell(ROOMS, here(visit.current.get().path), now, day, me, pulse)
+
+
+def here(path: str) -> str:
+    """The room a page belongs to; tickets belong to the queue."""
+    return next((room.path for room in ROOMS[1:] if path == room.path or path.startswith(room.path + "/")), "/")
+
+
+def today(site: Site, now: datetime) -> str:
+    """10-02 周五 14:32, and the holiday if it is one."""
+    day, calendar = shown_day(now), site.rules().calendar
+    weekday = gettext(WEEKDAYS[now.astimezone(SHANGHAI).weekday()])
+    parts = [f"{shown(now)[5:10]} {weekday} {shown(now)[11:16]}"]
+    off = not calendar.is_workday(day) and now.astimezone(SHANGHAI).weekday() < 5
+    if off:
+        parts.append(gettext("节假日"))
+    elif calendar.is_workday(day) and now.astimezone(SHANGHAI).weekday() >= 5:
+        parts.append(gettext("补班"))
+    return " · ".join(parts)
+
+
+def pulse_of(site: Site, now: datetime) -> Pulse:
+    beat = queries.last_beat(site.desk.engine)
+    if beat is None:
+        return Pulse(False, None, gettext("自动执行还没有启动"))
+    silent = (now - beat).total_seconds()
+    if silent > max(SILENT_SECONDS, 3 * site.settings.poll_seconds):
+        return Pulse(False, beat, gettext("自动执行停了 {span}", span=words.lasting(silent)))
+    return Pulse(True, beat, gettext("自动执行正常"))
+
+
+def language_switch() -> tuple[str, str]:
+    """(code, name) of the other language."""
+    return ("zh-CN", "中文") if english() else ("en", "English")
