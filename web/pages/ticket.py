@@ -20,7 +20,7 @@ from aftersales.workflows.plain import PLAIN_ACTIONS, PlainAction
 from aftersales.workflows.vocabulary import Actor, Step
 from web import forms, words
 from web.forms import Posted, PostedForm
-from web.pages import story
+from web.pages import evidence, linked, machine, replies, steps, story
 from web.rendering import page
 from web.site import Site, TheSite, ticket_of
 
@@ -51,22 +51,33 @@ def ticket_json(name: str, site: TheSite) -> Response:
 @router.get("/t/{name}")
 def ticket(name: str, site: TheSite) -> Response:
     found, rules, now = ticket_of(site, name), site.rules(), clock.now()
-    history, by_actor = _History.of(site, found), story.steps_by_actor(found, rules, now)
+    history, by_actor = _History.of(site, found), steps.steps_by_actor(found, rules, now)
     context = {
         **_header(site, found, name, now),
-        "clocks": story.clock_lines(found, rules, now),
+        "clocks": steps.clock_lines(found, rules, now),
         "why": render(history.explanation(found, site, now)).splitlines(),
         "own_steps": [step for actor, steps in by_actor if actor is Actor.AGENT for step in steps],
         "reported_steps": [(actor, steps) for actor, steps in by_actor if actor is not Actor.AGENT],
-        "actions": story.plain_actions(found, rules),
+        "actions": steps.plain_actions(found, rules),
         "fields": words.named(found.shown_fields, words.facts_of(rules.workflow(found))),
-        "linked": [
-            (words.relation_label(relation), _header(site, other, str(other.id), now))
-            for relation, other in history.linked
-        ],
-        "story": story.story(found, history.events, rules),
+        **_panels(site, found, history, now),
     }
     return page("ticket.html", context)
+
+
+#: the parts of the page that stand in files of their own: `ticket/<name>.html` is given the value `<name>`
+_PANELS = {
+    "story": story.panel,
+    "evidence": evidence.panel,
+    "linked": linked.panel,
+    "machine": machine.panel,
+    "replies": replies.panel,
+}
+
+
+def _panels(site: Site, ticket: Ticket, history: _History, now: datetime) -> dict[str, Any]:
+    rules = site.rules()
+    return {name: panel(site, ticket, history.events, rules, now) for name, panel in _PANELS.items()}
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,7 @@ def _header(site: Site, ticket: Ticket, name: str, now: datetime) -> dict[str, A
         "shop": _shop(site, ticket),
         "state": words.state_label(rules, ticket.workflow, ticket.state),
         "turn": words.turn(rules, ticket.workflow, ticket.state),
-        "clock": next(iter(story.clock_lines(ticket, rules, now)), None),
+        "clock": next(iter(steps.clock_lines(ticket, rules, now)), None),
         "marks": words.flag_labels(ticket.flags),
         "now": now,
     }
@@ -179,9 +190,9 @@ def _form_page(site: Site, name: str, shown: Shown) -> Response:
         **_header(site, ticket, name, now),
         "form": drawn,
         "action": f"/t/{name}/{row.name}",
-        "possible": step is None or story.possible(ticket, step, rules, now),
-        "step": None if step is None else story.step_line(ticket, step, Actor(drawn.actor), rules, now),
-        "requirements": [] if step is None else story.requirements(step),
+        "possible": step is None or steps.possible(ticket, step, rules, now),
+        "step": None if step is None else steps.step_line(ticket, step, Actor(drawn.actor), rules, now),
+        "requirements": [] if step is None else steps.requirements(step),
         "refusal": shown.refusal,
         "changes": None if after is None else story.story(ticket, events, rules, after),
     }
