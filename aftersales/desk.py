@@ -22,7 +22,7 @@ from aftersales.database import Connection, DatabaseBusy, Engine, reading, writi
 from aftersales.decide import Attempt, Imported, NewTicket, Rules
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.fill_in import LONGEST_NAME, text_problem
-from aftersales.ticket import Change, Event, Opening, Ticket
+from aftersales.ticket import Attachment, Change, Event, Opening, Ticket
 from aftersales.workflows.context import NOTHING_KNOWN, Known
 from aftersales.workflows.guards import KNOWN
 from aftersales.workflows.links import LINKS, Tells
@@ -48,6 +48,8 @@ class Command:
     version: int | None = None
     #: the same key a second time does nothing and answers as the first time
     key: str | None = None
+    #: files of the evidence that this command adds; they lie in the evidence folder already
+    files: Sequence[Attachment] = ()
 
     def fingerprint(self) -> str:
         return _fingerprint([self.ticket_id, self.trigger, self.actor, dict(self.facts), list(self.evidence)])
@@ -134,6 +136,7 @@ class Desk:
                 refusal = refused
             else:
                 self._record(connection, change, command.key)
+                store.attach(connection, change.after, change.events[-1], command.files)
                 if command.key is not None:
                     store.remember(
                         connection, ticket.shop_id, command.key, command.fingerprint(), ticket.id,
@@ -312,6 +315,7 @@ class Desk:
 _TAKEN = {
     "waybill": ("invalid_waybill", "运单号刚刚被另一张工单用了，请核对后重填"),
     "open_key": ("duplicate_open_ticket", "这个商品刚刚已开了同类售后单，请在那一张上处理"),
+    "attachment": ("duplicate_file", "这份文件刚刚已经传过，没有再存一份"),
     "platform_no": ("duplicate_open_ticket", "这个平台单号已经有工单了，请在那一张上处理"),
 }
 _TRIES = 5

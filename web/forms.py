@@ -163,7 +163,7 @@ def draw(
 
 def inputs(form: Form, typed: Mapping[str, str] | None) -> list[Input]:
     asked = {fact.name for fact in form.asks}
-    return [_input(fact, fact.name in asked, typed) for fact in _once(form.facts)]
+    return [_input(fact, fact.name in asked, typed) for fact in _once(form.facts) if fact.kind != "evidence"]
 
 
 def _once(facts: Iterable[Fact]) -> Iterable[Fact]:
