@@ -16,14 +16,14 @@ from aftersales import clocks, machine
 from aftersales.catalog import Catalog
 from aftersales.durations import Duration
 from aftersales.errors import Refused
-from aftersales.fill_in import LONGEST_NAME, filled_in, text_problem, with_defaults
+from aftersales.fill_in import LONGEST_NAME, filled_in, sorted_out, text_problem, with_defaults
 from aftersales.policies.vocabulary import Policy
 from aftersales.ticket import NOWHERE, Change, Clock, Entry, Event, Payment, Ticket
 from aftersales.ticket import Opening as Opened
 from aftersales.work_calendar import WorkCalendar
 from aftersales.workflows import facts as f
 from aftersales.workflows.context import NOTHING_KNOWN, Context, Draft, Known
-from aftersales.workflows.guards import NOTHING
+from aftersales.workflows.guards import NOTHING, Guard
 from aftersales.workflows.links import LINKS
 from aftersales.workflows.plain import (
     ADD_EVIDENCE,
@@ -95,6 +95,67 @@ def take(
     shown = _evidence_given_along(ticket, attempt)
     context = _context(ticket, move, attempt, given, rules, [*history, *map(_as_entry, shown)], known)
     _guarded(context)
+    return _moved(context, rules, before_it=shown, actor_name=attempt.actor_name)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One thing that still keeps a step from being taken."""
+
+    code: str
+    #: in words: what is wrong and what to do
+    says: str
+    #: the input it is about; "" where it is about evidence, contacts, other tickets or the ticket itself
+    fact: str = ""
+    #: the condition that refuses; None where an input is empty or not well formed
+    guard: Guard | None = None
+
+
+def missing(
+    ticket: Ticket, attempt: Attempt, rules: Rules, *, history: Sequence[Entry] = (), known: Known = NOTHING_KNOWN
+) -> list[Gap]:
+    """Everything that keeps this step, possible in this state, from being taken with what is given so far; [] if
+    nothing does. A condition about what is not filled in yet is not asked."""
+    move = rules.workflow(ticket).move(attempt.trigger)
+    assert move is not None
+    also = _also_needed(_context(ticket, move, attempt, attempt.facts, rules, (), NOTHING_KNOWN))
+    given, wrong = sorted_out(move, attempt.facts, attempt.at, also)
+    shown = map(_as_entry, _evidence_given_along(ticket, attempt))
+    context = _context(ticket, move, attempt, given, rules, [*history, *shown], known)
+    gaps = [Gap(refusal.code, refusal.message, name) for name, refusal in wrong]
+    return [*gaps, *(gap for guard in move.needs if (gap := _gap(guard, context)))]
+
+
+def _gap(guard: Guard, context: Context) -> Gap | None:
+    try:
+        if guard.test(context):
+            return None
+        return Gap(guard.code, guard.sentence(context), guard.about.name if guard.about else "", guard)
+    except KeyError:  # it asks for a fact that is not there yet
+        return None
+
+
+def most(ticket: Ticket, attempt: Attempt, rules: Rules, *, known: Known = NOTHING_KNOWN) -> dict[str, int]:
+    """The largest amount that each input of this step takes, in 分, where there is a limit."""
+    move = rules.workflow(ticket).move(attempt.trigger)
+    assert move is not None
+    context = _context(ticket, move, attempt, {}, rules, (), known)
+    limits: dict[str, int] = {}
+    for guard in move.needs:
+        if guard.about is not None and guard.limit is not None:
+            limits[guard.about.name] = min(guard.limit(context), limits.get(guard.about.name, guard.limit(context)))
+    return limits
+
+
+def supposing(
+    ticket: Ticket, attempt: Attempt, rules: Rules, *, history: Sequence[Entry] = (), known: Known = NOTHING_KNOWN
+) -> Change:
+    """The change that this step makes once nothing is missing: nothing it needs is asked for, what is not well formed
+    is left out. Refused or KeyError where it depends on what is not filled in yet."""
+    move = _legal_move(ticket, attempt, rules)
+    given, _ = sorted_out(move, attempt.facts, attempt.at)
+    shown = _evidence_given_along(ticket, attempt)
+    context = _context(ticket, move, attempt, given, rules, [*history, *map(_as_entry, shown)], known)
     return _moved(context, rules, before_it=shown, actor_name=attempt.actor_name)
 
 

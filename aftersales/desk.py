@@ -21,10 +21,9 @@ from aftersales.clock import shown_day, whole_second
 from aftersales.database import Connection, DatabaseBusy, Engine, reading, writing
 from aftersales.decide import Attempt, Imported, NewTicket, Rules
 from aftersales.errors import Refused, UnknownTicket
-from aftersales.fill_in import LONGEST_NAME, text_problem
+from aftersales.known import what_guards_ask
 from aftersales.ticket import Attachment, Change, Event, Opening, Ticket
-from aftersales.workflows.context import NOTHING_KNOWN, Known
-from aftersales.workflows.guards import KNOWN
+from aftersales.workflows.context import Known
 from aftersales.workflows.links import LINKS, Tells
 from aftersales.workflows.plain import PLAIN_ACTIONS
 
@@ -157,7 +156,7 @@ class Desk:
         if command.trigger in PLAIN_ACTIONS:
             return decide.act(ticket, attempt, rules)
         history = store.history(connection, ticket.id)
-        known = _known(connection, ticket, command, rules)
+        known = what_guards_ask(connection, ticket, command.trigger, command.facts, rules)
         return decide.take(ticket, attempt, rules, history=history, known=known)
 
     def _caught_up(self, connection: Connection, ticket: Ticket, now: datetime) -> Ticket:
@@ -371,22 +370,6 @@ def _not_stale(ticket: Ticket, version: int | None) -> None:
     """A form drawn before the ticket last moved loses politely; notes and reminders do not make it stale."""
     if version is not None and version < ticket.moved_seq:
         raise Refused("stale_version", "工单在您打开之后已有变动，请刷新看过最新情况再提交，已填的内容不会丢")
-
-
-def _known(connection: Connection, ticket: Ticket, command: Command, rules: Rules) -> Known:
-    """Asks the database only what the guards of this step will want to know."""
-    move = rules.workflow(ticket).move(command.trigger)
-    if move is None or all(guard.reads != KNOWN for guard in move.needs):
-        return NOTHING_KNOWN
-    refunded = store.refunded_on(connection, ticket.shop_id, ticket.order_no, ticket.item_no, but=ticket.id)
-    return Known(_in_use(connection, ticket, command.facts.get("waybill_no")), refunded_fen=refunded)
-
-
-def _in_use(connection: Connection, ticket: Ticket, waybill: Any) -> frozenset[str]:
-    if not isinstance(waybill, str) or text_problem(waybill, LONGEST_NAME) is not None:
-        return frozenset()  # refused for what it is; the database need not be asked
-    used = store.waybill_used(connection, ticket.shop_id, waybill.strip())
-    return frozenset([waybill.strip()] if used else [])
 
 
 def _linked(parent: Ticket, opening: Opening) -> NewTicket:

@@ -49,6 +49,24 @@ def filled_in(form: Form, given: Mapping[str, Any], at: datetime, also: Sequence
     return {name: _clean(asked[name], value, at) for name, value in present.items()}
 
 
+def sorted_out(
+    form: Form, given: Mapping[str, Any], at: datetime, also: Sequence[Fact] = ()
+) -> tuple[dict[str, Any], list[tuple[str, Refused]]]:
+    """As `filled_in`, for a form that is still being filled in: what is well formed, and (name, refusal) for each
+    input that is not, the empty ones first."""
+    present = {name: value for name, value in given.items() if value is not None and value != ""}
+    asked = {fact.name: fact for fact in form.facts}
+    wanted = {fact.name: fact for fact in (*form.asks, *also) if fact.name not in present}
+    wrong = [(name, Refused("missing_field", f"{fact.label}还没有填")) for name, fact in wanted.items()]
+    well: dict[str, Any] = {}
+    for name, value in present.items():
+        try:
+            well |= {name: _clean(asked[name], value, at)} if name in asked else {}
+        except Refused as refusal:
+            wrong.append((name, refusal))
+    return well, wrong
+
+
 def with_defaults(form: Form, given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """Left out: the default of the fact, where it has one."""
     defaults = {
