@@ -21,6 +21,7 @@ from aftersales.office.evidence import Folder, Incoming, shown_name
 from aftersales.saying import Said
 from aftersales.ticket import Attachment
 from web import words
+from web.i18n import gettext
 
 #: files in one upload, texts beside them, and how long those may be (bytes)
 MOST_FILES, _MOST_TEXTS, _LONGEST_TEXTS = 20, 200, 2 * 1024 * 1024
@@ -28,6 +29,10 @@ TOO_MANY = "一次最多传 20 个文件，请分几次上传"
 DISK_FULL = "服务器的磁盘满了，这次的文件没有存下。请告诉管理员，工单没有变动"
 CANNOT_WRITE = "凭证文件夹现在写不进去，这次的文件没有存下。请告诉管理员，工单没有变动"
 CUT_OFF = "上传到一半断了，这次的文件没有存下，请再传一次"
+
+
+def too_long(longest: int) -> str:
+    return gettext("一次上传最多 {mb} MB，什么也没有存下。请分几次上传，或先压缩", mb=longest // 1_000_000)
 
 
 @dataclass
@@ -39,15 +44,18 @@ class Received:
     problems: list[Said | str] = field(default_factory=list)
 
 
-async def received(request: Request, folder: Folder) -> Received:
-    """HTTPException 400, 413 or 507, with a sentence: nothing of it is kept. Otherwise the files lie in the folder."""
+async def received(request: Request, folder: Folder, longest: int) -> Received:
+    """`longest`: all of it, in bytes. HTTPException 400, 413 or 507, with a sentence: nothing of it is kept. Otherwise the files lie in the folder."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise HTTPException(400, words.BROKEN_FORM)
-    form = _Form(folder, boundary)
+    form, length = _Form(folder, boundary), 0
     try:
         async for piece in request.stream():
+            length += len(piece)
+            if length > longest:
+                raise HTTPException(413, too_long(longest))
             await run_in_threadpool(form.feed, piece)
         if not form.whole:
             raise HTTPException(400, CUT_OFF)

@@ -1,4 +1,4 @@
-"""Files of a ticket, canned replies, the house's own forbidden promises, and what was said in spite of them.
+"""Files of a ticket, its buyer's others, canned replies, the house's own forbidden promises, and what was said in spite of them.
 
 Revision: 0005, after 0002
 """
@@ -18,6 +18,7 @@ branch_labels = None
 depends_on = None
 
 STRICT: dict[str, Any] = {"sqlite_strict": True}
+HAS_BUYER = sa.text("buyer <> ''")
 OPEN = sa.text("verdict IS NULL")
 
 
@@ -98,6 +99,12 @@ def upgrade() -> None:
     op.create_index("ix_promise_hit_open", "promise_hit", ["id"], sqlite_where=OPEN, postgresql_where=OPEN)
 
 
+    op.create_index(
+        "ix_ticket_buyer", "ticket", ["shop_id", "buyer", "id"], sqlite_where=HAS_BUYER, postgresql_where=HAS_BUYER
+    )
+
+
 def downgrade() -> None:
+    op.drop_index("ix_ticket_buyer", "ticket")
     for table in ("promise_hit", "keyword_rule", "canned_reply", "attachment"):
         op.drop_table(table)
