@@ -45,7 +45,10 @@ class Received:
 
 
 async def received(request: Request, folder: Folder, longest: int) -> Received:
-    """`longest`: all of it, in bytes. HTTPException 400, 413 or 507, with a sentence: nothing of it is kept. Otherwise the files lie in the folder."""
+    """The files lie in the folder then. `longest`: of all of it, in bytes.
+
+    HTTPException 400, 413 or 507, with a sentence: nothing of it is kept.
+    """
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:

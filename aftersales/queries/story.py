@@ -1,4 +1,4 @@
-"""What a ticket's story is told with, beside its events: its ledger, the tickets it hangs together with, the buyer's."""
+"""What a ticket's story is told with beside its events: its ledger, linked tickets, others of the buyer."""
 
 from __future__ import annotations
 
@@ -89,5 +89,3 @@ def others(
         # said as the index says it, so that it is used
         same_buyer = (_TICKET.c.buyer == buyer, text("buyer <> ''"), _TICKET.c.order_no != order_no)
         return of_order, few(*same_buyer) if buyer else []
-
-

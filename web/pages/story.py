@@ -337,9 +337,7 @@ class _Teller:
         book = self.rules.policy(self.ticket).rule(clock.rule)
         return book.label if book else words.BASIS.get(clock.basis, clock.rule)
 
-    def _clock_item(
-        self, event: Event, clock: Clock, who: str, what: str, icon: str, *, counted: bool = False
-    ) -> Item:
+    def _clock_item(self, event: Event, clock: Clock, who: str, what: str, icon: str, *, counted: bool = False) -> Item:
         hints = [gettext("从 {start} 起算", start=words.brief_now(clock.counted_from))] if counted else []
         if clock.provisional:
             hints.append(gettext("暂定：跨到还没公布节假日的年份"))

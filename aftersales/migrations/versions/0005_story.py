@@ -1,4 +1,4 @@
-"""Files of a ticket, its buyer's others, canned replies, the house's own forbidden promises, and what was said in spite of them.
+"""Files of a ticket, the others of its buyer, canned replies, and promises that must not be made.
 
 Revision: 0005, after 0002
 """
@@ -97,7 +97,6 @@ def upgrade() -> None:
         **STRICT,
     )
     op.create_index("ix_promise_hit_open", "promise_hit", ["id"], sqlite_where=OPEN, postgresql_where=OPEN)
-
 
     op.create_index(
         "ix_ticket_buyer", "ticket", ["shop_id", "buyer", "id"], sqlite_where=HAS_BUYER, postgresql_where=HAS_BUYER
