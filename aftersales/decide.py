@@ -18,6 +18,7 @@ from aftersales.durations import Duration
 from aftersales.errors import Refused
 from aftersales.fill_in import LONGEST_NAME, filled_in, sorted_out, text_problem, with_defaults
 from aftersales.policies.vocabulary import Policy
+from aftersales.saying import listed, say
 from aftersales.ticket import NOWHERE, Change, Clock, Entry, Event, Payment, Ticket
 from aftersales.ticket import Opening as Opened
 from aftersales.work_calendar import WorkCalendar
@@ -168,6 +169,23 @@ def allowed(ticket: Ticket, actor: str, at: datetime, rules: Rules) -> list[Step
         for step in workflow.steps_from(workflow.state(ticket.state))
         if actor in step.by and _seems_open(_context(ticket, step, attempt, {}, rules, (), NOTHING_KNOWN))
     ]
+
+
+def why_not(ticket: Ticket, step: Step, actor: str, at: datetime, rules: Rules) -> str | None:
+    """Why this actor may not take this step now, in words; None if it is allowed."""
+    state = rules.workflow(ticket).state(ticket.state)
+    if actor not in step.by:
+        return say("只能由{who}办理", who=listed(one.label for one in step.by))
+    if state not in step.sources:
+        return say("要先到{states}", states=listed(say("「{state}」", state=one.label) for one in step.sources))
+    context = _context(ticket, step, Attempt(step.name, actor, at), {}, rules, (), NOTHING_KNOWN)
+    for condition in step.only:
+        if not condition.test(context):
+            return say("只有这时才有这一步：{condition}", condition=condition.says)
+    if not _leads_somewhere(context):
+        return say("工单不是从能回去的状态来的")
+    failed = next((one for one in step.needs if one.reads == NOTHING and not one.test(context)), None)
+    return None if failed is None else failed.sentence(context)
 
 
 def _seems_open(context: Context) -> bool:

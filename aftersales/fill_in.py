@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from aftersales.clock import parse, shown
 from aftersales.errors import Refused
 from aftersales.money import MAX_FEN, fen
+from aftersales.saying import say
 from aftersales.workflows.vocabulary import Fact
 
 #: longer texts are documents: they belong in the evidence
@@ -57,7 +58,7 @@ def sorted_out(
     present = {name: value for name, value in given.items() if value is not None and value != ""}
     asked = {fact.name: fact for fact in form.facts}
     wanted = {fact.name: fact for fact in (*form.asks, *also) if fact.name not in present}
-    wrong = [(name, Refused("missing_field", f"{fact.label}还没有填")) for name, fact in wanted.items()]
+    wrong = [(name, Refused("missing_field", say("{what}还没有填", what=fact.label))) for name, fact in wanted.items()]
     well: dict[str, Any] = {}
     for name, value in present.items():
         try:

@@ -1,4 +1,4 @@
-"""What a step has to know of other tickets before it can be decided: asked before, so that deciding needs no database."""
+"""What a step has to know of other tickets: asked before it is decided, so that deciding needs no database."""
 
 from __future__ import annotations
 

@@ -58,6 +58,9 @@ CLOCK_EFFECTS = {
     ClockEffect.ENDS: "停止计时",
 }
 EVENT_KINDS = {"reminder": "到期提醒", "target": "店内目标", "calendar": "工作日历更新"}
+PURPOSES = {"refund": "退款", "repair_cost": "维修费", "compensation": "补偿"}
+TYPE_ICONS = {"exchange": "swap", "repair": "wrench", "refund": "yuan", "lost_parcel": "parcel", "bad_review": "star"}
+TURN_ICONS = {"商家": "shop", "买家": "user", "平台": "shield", "快递": "truck"}
 GOODS = {"buyer": "在买家处", "on_the_way": "在途", "merchant": "在商家处"}
 #: fields that no fact of the tables stands for
 _OTHER_FIELDS = {
@@ -157,8 +160,16 @@ def _named(fact: Fact | None, name: str, value: Any) -> list[tuple[str, str]]:
         return []
     if isinstance(value, Mapping):  # what a platform's export says of a ticket, in its own words
         return [(str(label), str(said)) for label, said in value.items() if said]
-    label = _OTHER_FIELDS.get(name, name) if fact is None else fact.label
-    return [(label, shown_value(fact, name, value))]
+    return [(field_label(fact, name), shown_value(fact, name, value))]
+
+
+def fact_named(name: str) -> Fact | None:
+    """A fact that some type of ticket has."""
+    return _EVERY_FACT.get(name)
+
+
+def field_label(fact: Fact | None, name: str) -> str:
+    return _OTHER_FIELDS.get(name, name) if fact is None else fact.label
 
 
 def shown_value(fact: Fact | None, name: str, value: Any) -> str:
