@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Path, Response
 from fastapi.responses import FileResponse
 
-from aftersales import clock, queries
-from aftersales.decide import Rules
+from aftersales import decide, queries
+from aftersales.decide import Attempt, Rules
 from aftersales.office import evidence as office
 from aftersales.office.evidence import Folder, Kept
-from aftersales.ticket import Entry, Event, Ticket
-from aftersales.workflows.context import Context
+from aftersales.ticket import Event, Ticket
 from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.guards import HISTORY, Guard, kinds_wanted
 from aftersales.workflows.vocabulary import Step
 from web import words
 from web.identity import name_of
+from web.pages.step_form import Shown
+from web.pages.steps import Surroundings
 from web.rendering import page
 from web.site import Site, TheSite, ticket_of
 
@@ -127,35 +128,30 @@ class Want:
     says: str
     kinds: Sequence[tuple[str, str]]
     met: bool
-    entries: Sequence[Evidenced] = field(default_factory=list)
+    entries: Sequence[Evidenced] = ()
+    #: its place in the list: what tells its inputs from those of the others
+    place: int = 0
 
 
-def checklist(site: Site, ticket: Ticket, step: Step, actor: str, facts: dict[str, Any] | None = None) -> list[Want]:
-    """What this step wants in evidence, each with what is there. Conditions about other things are not among them."""
-    events = queries.events(site.desk.engine, ticket.id)
-    history = [Entry(one.seq, one.kind, one.trigger, one.actor, one.at, one.facts) for one in events]
-    now = clock.now()
-    context = Context(
-        ticket, step, facts or {}, actor, now, now, site.rules().policy(ticket), history,
-    )  # fmt: skip
-    since = [one for one in evidenced(site, ticket, events) if one.event.seq > ticket.applied_seq]
-    return [want for guard in step.needs for want in _wants(guard, context, since)]
-
-
-def _wants(guard: Guard, context: Context, since: Sequence[Evidenced]) -> list[Want]:
-    if guard.reads != HISTORY:
+def wants(site: Site, around: Surroundings, shown: Shown, events: Sequence[Event]) -> list[Want]:
+    """What this form wants in evidence, each with what is there. Conditions about other things are not among them."""
+    if not isinstance(shown.form, Step):
         return []
-    try:
-        met = guard.test(context)
-    except KeyError:  # it asks for what is not filled in yet
-        met = False
-    groups = kinds_wanted(guard)
-    found = []
+    actor = shown.sent.actor if shown.sent else shown.actor or shown.form.by[0].value
+    facts = shown.sent.read(shown.form)[0] if shown.sent else {}
+    attempt = Attempt(shown.form.name, actor, around.now, facts)
+    open_ = {gap.guard for gap in decide.missing(around.ticket, attempt, around.rules, history=around.history)}
+    there = evidenced(site, around.ticket, events)
+    found = [want for guard in shown.form.needs for want in _wants(guard, guard not in open_, around.ticket, there)]
+    return [replace(want, place=place) for place, want in enumerate(found)]
+
+
+def _wants(guard: Guard, met: bool, ticket: Ticket, there: Sequence[Evidenced]) -> Iterator[Want]:
+    groups = kinds_wanted(guard) if guard.reads == HISTORY else ()
     for group in groups:
-        there = [one for one in since if one.event.facts.get("kind") in group]
-        enough = met or (len(groups) > 1 and bool(there))
-        found.append(Want(guard.says, [(kind.value, kind.label) for kind in group], enough, there if enough else []))
-    return found
+        since = [one for one in there if one.event.facts.get("kind") in group and one.event.seq > ticket.applied_seq]
+        enough = met or (len(groups) > 1 and any(one.event.seq > ticket.entered_seq for one in since))
+        yield Want(guard.says, [(kind.value, kind.label) for kind in group], enough, since if enough else [])
 
 
 # ── the page of all of it, and one file ──
@@ -178,10 +174,10 @@ def all_of_it(name: str, site: TheSite) -> Response:
 
 
 @router.get("/t/{name}/evidence/{attachment}")
-def file(name: str, attachment: int, site: TheSite, save: bool = False) -> Response:
+def file(name: str, attachment: Annotated[int, Path(ge=1, lt=2**63)], site: TheSite, save: bool = False) -> Response:
     """The file itself, in ranges where asked for; with `save` to be kept, else to be looked at."""
     ticket = ticket_of(site, name)
-    kept = office.one(site.desk.engine, ticket.id, attachment) if 0 < attachment < 2**63 else None
+    kept = office.one(site.desk.engine, ticket.id, attachment)
     if kept is None:
         raise HTTPException(404)
     place = Folder.of(site.settings).place(kept.file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.background import BackgroundTask
 
@@ -17,17 +17,16 @@ from aftersales.office.evidence import Folder
 from aftersales.ticket import Attachment, Ticket
 from aftersales.workflows.plain import ADD_EVIDENCE
 from aftersales.workflows.vocabulary import Actor
-from web import words
+from web.forms import posted_of
 from web.i18n import gettext, translated
 from web.identity import Me
 from web.pages import evidence
+from web.pages.ticket import shown_again
 from web.site import Site, TheSite, ticket_of
 from web.uploads import Received, received
 
 router = APIRouter()
 
-#: the input's name is this, or this, a colon and the kind of evidence
-FILE = "_file"
 NOTHING_CHOSEN = "还没有选文件，请选好图片、视频或 PDF 再上传"
 #: no body is larger; what an installation takes is less (settings.upload_mb, held by the shield and while reading)
 _NO_LIMIT_HERE = 2**40
@@ -52,7 +51,7 @@ def upload(
     if not sent.files and not problems:
         problems.append(gettext(NOTHING_CHOSEN))
     added = 0
-    for kind, files in _by_kind(sent.files, texts.get("_kind", "")).items():
+    for kind, files in _by_kind(sent.files, texts).items():
         command = _command(ticket, kind, texts, me.login if me else "")
         try:
             said = office.record(site.desk, folder, command, files)
@@ -61,7 +60,7 @@ def upload(
         else:
             problems += said
             added += len(files) - len(said)
-    return _answer(request, site, name, ticket, [str(translated(one)) for one in problems], added)
+    return _answer(request, site, name, ticket, sent.texts, [str(translated(one)) for one in problems], added)
 
 
 def _own(texts: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -69,10 +68,12 @@ def _own(texts: Sequence[tuple[str, str]]) -> dict[str, str]:
     return {name: text for name, text in texts if name.startswith("_")}
 
 
-def _by_kind(files: Sequence[tuple[str, Attachment]], chosen: str) -> dict[str, list[Attachment]]:
+def _by_kind(files: Sequence[tuple[str, Attachment]], texts: dict[str, str]) -> dict[str, list[Attachment]]:
+    """An input is called _file, or _file:2; the kind of its files is chosen beside it, in _kind or _kind:2."""
     found: dict[str, list[Attachment]] = {}
     for field, file in files:
-        found.setdefault(field.partition(":")[2] or chosen or "photo", []).append(file)
+        _, colon, place = field.partition(":")
+        found.setdefault(texts.get(f"_kind{colon}{place}") or "photo", []).append(file)
     return found
 
 
@@ -84,21 +85,21 @@ def _command(ticket: Ticket, kind: str, texts: dict[str, str], login: str) -> Co
     return Command(ticket.id, ADD_EVIDENCE.name, actor, clock.now(), facts, actor_name=login)
 
 
-def _answer(request: Request, site: Site, name: str, ticket: Ticket, problems: Sequence[str], added: int) -> Response:
+def _answer(
+    request: Request, site: Site, name: str, ticket: Ticket, texts: Sequence[tuple[str, str]], problems: Sequence[str],
+    added: int,
+) -> Response:  # fmt: skip
     sweep = BackgroundTask(office.sweep, site.desk.engine, Folder.of(site.settings), clock.now())
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"added": added, "problems": problems}, 422 if problems else 200, background=sweep)
     if problems:
         return evidence.evidence_page(site, name, ticket, problems, added)
+    step = request.query_params.get("then")
+    if step:  # back to the form it came from, with what was typed into it
+        return shown_again(request, site, name, step, posted_of(texts))
     return RedirectResponse(f"/t/{name}#evidence-h", 303, background=sweep)
 
 
 def _drop(folder: Folder, files: Sequence[Attachment]) -> None:
     for file in files:
         folder.remove(file.file)
-
-
-def refuse_unsent(texts: dict[str, str]) -> None:
-    """A step's form that was sent while a file was chosen in it: without a script a browser sends only its name."""
-    if any(field.partition(":")[0] == FILE and text for field, text in texts.items()):
-        raise HTTPException(422, words.FILE_NOT_SENT)
