@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -147,9 +148,14 @@ def _sync(folder: Path) -> None:
         os.close(opened)
 
 
+def _as_sent(found: re.Match[str]) -> str:
+    """Browsers send quotes and line breaks in the name of a file like this, and nothing else."""
+    return '"' if found[0] == "%22" else ""
+
+
 def shown_name(given: str) -> str:
     """The name as people see it: the last part of a path, without signs that cannot be seen, 300 characters at most."""
-    last = given.replace("\\", "/").rpartition("/")[2]
+    last = re.sub("%0[AaDd]|%22", _as_sent, given).replace("\\", "/").rpartition("/")[2]
     plain = "".join(
         char for char in last if unicodedata.category(char) not in ("Cc", "Cs", "Co", "Cn") and char not in "‪‫‬‭‮⁦⁧⁨⁩"
     )
@@ -167,7 +173,10 @@ def record(desk: Desk, folder: Folder, command: Command, files: Sequence[Attachm
     Refused: none is added, and none is kept. After any other error they may have been recorded, so they stay.
     """
     there = already_there(desk.engine, command.ticket_id, files)
-    fresh = {file.sha256: file for file in reversed(files) if file.sha256 not in there}
+    fresh: dict[str, Attachment] = {}
+    for file in files:
+        if file.sha256 not in there:
+            fresh.setdefault(file.sha256, file)
     kept = {file.file for file in fresh.values()}
     said = [_said_before(file, there.get(file.sha256)) for file in files if file.file not in kept]
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,8 +28,8 @@ from web.site import Site, TheSite, ticket_of
 
 router = APIRouter()
 
-#: a way a ticket went: (from, to) by the names of the states
-Walked = Collection[tuple[str, str]]
+#: ways a ticket went: (from, to, whether the clock did it), by the names of the states
+Walked = Collection[tuple[str, str, bool]]
 _GROUP = re.compile(r'<g id="(m-[^"]+)" class="(node|edge) ([^"]*)"')
 _TEXT = re.compile("(<text [^>]*>)([^<]*)(</text>)")
 
@@ -58,15 +59,20 @@ def diagram(workflow: type[Workflow], walked: Walked = (), at: str | None = None
     return Markup(_GROUP.sub(marked, said).replace("<svg", head, 1))  # noqa: S704 -- Graphviz's, cleaned; labels escaped
 
 
+def draw_ahead(rules: Rules) -> None:
+    """Every machine once, in the background: the first who looks at one should not wait for a second."""
+    dots = [drawing_of.dot(workflow) for workflow in rules.catalog.workflows.values()]
+    threading.Thread(target=lambda: [drawing.svg(dot) for dot in dots], name="drawings", daemon=True).start()
+
+
 def _in_words(label: str) -> str:
     """A label of the drawing in the language of the visit: XML text in, XML text out."""
     return str(escape(translated(unescape(label))))
 
 
 def _lit(workflow: type[Workflow], walked: Walked) -> set[str]:
-    states = {drawing_of.state_id(workflow, name) for way in walked for name in way}
-    ways = {drawing_of.edge_id(workflow, one, two, clock=clock) for one, two in walked for clock in (False, True)}
-    return states | ways
+    states = {drawing_of.state_id(workflow, name) for source, target, _ in walked for name in (source, target)}
+    return states | {drawing_of.edge_id(workflow, one, two, clock=clock) for one, two, clock in walked}
 
 
 def _title(workflow: type[Workflow], at: str | None) -> str:
@@ -226,9 +232,8 @@ def _exits(workflow: type[Workflow], state: State, path: Sequence[State]) -> lis
 def machine(name: str, site: TheSite) -> Response:
     ticket, rules, now = ticket_of(site, name), site.rules(), clock.now()
     workflow, events = rules.workflow(ticket), queries.events(site.desk.engine, ticket.id)
-    walked = {
-        (event.from_state, event.to_state) for event in events if event.from_state not in (event.to_state, NOWHERE)
-    }
+    moves = [event for event in events if event.from_state not in (event.to_state, NOWHERE)]
+    walked = {(one.from_state, one.to_state, one.rule is not None) for one in moves}
     context = {
         "ticket": ticket, "address": f"/t/{name}", "workflow": workflow.label,
         "state": words.state_label(rules, ticket.workflow, ticket.state), "policy": rules.policy(ticket),

@@ -90,6 +90,15 @@ class Item:
     left: str = ""
 
     @property
+    def short(self) -> list[Said]:
+        return [one for one in self.said if not one.folded and not one.quoted]
+
+    @property
+    def long(self) -> list[Said]:
+        """Texts of people, and what has to be folded."""
+        return [one for one in self.said if one.folded or one.quoted]
+
+    @property
     def learned_later(self) -> str:
         """When we learned of it, if that was another minute than when it took effect."""
         if self.at is None or self.recorded_at is None or shown(self.at)[:16] == shown(self.recorded_at)[:16]:

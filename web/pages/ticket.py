@@ -214,6 +214,8 @@ def missing(name: str, trigger: str, site: TheSite, posted: PostedForm) -> Respo
     """What the form as it is now still lacks, and what it would do: parts of the page, for a script to put in."""
     found, now = ticket_of(site, name), whole_second(clock.now())
     row = form_of(site, found, trigger)
-    around = _History.of(site, found).around(found, site, now)
-    asked = step_form.asked(site, Shown(found, row, posted.actor, posted), around)
-    return page("ticket/missing.html", {"asked": asked, "is_step": isinstance(row, Step)})
+    history, shown = _History.of(site, found), Shown(found, row, posted.actor, posted)
+    around = history.around(found, site, now)
+    wants = evidence.wants(site, around, shown, history.upto(found))
+    asked = step_form.asked(site, shown, around)
+    return page("ticket/missing.html", {"asked": asked, "is_step": isinstance(row, Step), "wants": wants})
