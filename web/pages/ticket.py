@@ -71,7 +71,7 @@ class _History:
     def around(self, ticket: Ticket, site: Site, now: datetime) -> Surroundings:
         looked_at = [event for event in self.upto(ticket) if event.kind in ("evidence", "contact", "move")]
         entries = [Entry(one.seq, one.kind, one.trigger, one.actor, one.at, one.facts) for one in looked_at]
-        return Surroundings(ticket, site.rules(), now, entries, self.linked)
+        return Surroundings(ticket, site.rules(), now, entries, self.linked, step_form.known_of(site, ticket))
 
 
 # ── what is shown ──
