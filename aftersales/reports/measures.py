@@ -80,7 +80,7 @@ WAITED_OF = {
 WORK = {"move", "contact", "evidence", "note"}
 #: fields that say what a ticket is about, and which courier carried it
 REASONS = ("reason", "issue", "root_cause")
-COURIERS = ("courier", "return_courier", "reship_courier")
+COURIERS = ("return_courier", "reship_courier")
 
 
 class Measured(NamedTuple):
@@ -219,7 +219,8 @@ def _about(history: _History) -> Iterator[Measured]:
             yield Measured(Measure.REASON, day, "", _cause(f"{name}:{fields[name]}"))
     if ticket.item_no:
         yield Measured(Measure.ITEM, day, "", _cause(fields.get("item_title") or ticket.item_no))
-    for courier in sorted({str(fields[name]) for name in COURIERS if fields.get(name)}):
+    couriers = [fields.get(name) for name in COURIERS] + [event.facts.get("courier") for event in history.events]
+    for courier in dict.fromkeys(str(one) for one in couriers if one):
         yield Measured(Measure.COURIER, day, "", _cause(courier))
     for event in history.events:
         if event.trigger == "record_packaging_feedback" and event.facts.get("text"):
