@@ -13,8 +13,8 @@ from aftersales.database import reading
 from aftersales.models import metadata
 from aftersales.reports.measures import Measure
 
-_MEASURED, _DAYS, _MARK, _TICKET = (
-    metadata.tables[name] for name in ("measured", "measured_day", "measured_mark", "ticket")
+_MEASURED, _DAYS, _MARK, _TICKET, _EVENT = (
+    metadata.tables[name] for name in ("measured", "measured_day", "measured_mark", "ticket", "ticket_event")
 )
 ONE_DAY = timedelta(days=1)
 
@@ -182,3 +182,11 @@ def counted_at(engine: Engine) -> datetime | None:
     with reading(engine) as connection:
         at: datetime | None = connection.execute(select(_MARK.c.at)).scalar()
         return at
+
+
+def waiting(engine: Engine) -> int:
+    """Events that have not been counted yet, about."""
+    with reading(engine) as connection:
+        counted = connection.execute(select(_MARK.c.event_id)).scalar() or 0
+        newest = connection.execute(select(func.max(_EVENT.c.id))).scalar() or 0
+    return max(0, newest - counted)
