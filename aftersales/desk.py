@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from aftersales import arrivals, decide, store
+from aftersales import arrivals, decide, search_index, store
 from aftersales.arrivals import Landed
 from aftersales.clock import shown_day, whole_second
 from aftersales.database import Connection, DatabaseBusy, Engine, reading, writing
@@ -112,6 +112,7 @@ class Desk:
             opened = arrivals.decided(connection, fresh, self.rules(), shop_id, now)
             changes = [change for change in opened.values() if isinstance(change, Change)]
             store.write(connection, changes)
+            search_index.write(connection, changes)
         for change in changes:
             self._wake(change.after)
         return arrivals.landed(keys, there, opened)
@@ -203,6 +204,7 @@ class Desk:
 
     def _record(self, connection: Connection, change: Change, key: str | None) -> None:
         store.write(connection, [change], command_key=key)
+        search_index.write(connection, [change])
         store.tell_schedulers(connection, change.after.alarm_at)
         self._follow(connection, change)
 
