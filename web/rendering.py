@@ -1,6 +1,7 @@
 """Templates: one Jinja environment, everything escaped, and what every template may use.
 
 {{ _("待办工单") }}      the page's own words          {{ label | t }}   words of the tables and of the engine
+{{ rule.ends | said }}   the same, and marked lang="zh-CN" on an English page where there is no English for it
 {{ buyer | data }}       what people wrote: stays as it is, marked lang="zh-CN" on an English page
 {{ icon("clock") }}      a picture of icons.svg, silent to screen readers
 {{ at | shown }} {{ seconds | lasting }} {{ fen | yuan }}
@@ -21,6 +22,7 @@ from markupsafe import Markup, escape
 from aftersales import clock
 from aftersales.clock import shown
 from aftersales.money import yuan
+from aftersales.saying import Listed, Said
 from web import i18n, shell, visit, words
 from web.assets import asset, integrity
 
@@ -38,6 +40,19 @@ def data(text: Any) -> Markup:
     if i18n.english() and CHINESE.search(str(text)):
         return Markup('<span lang="zh-CN">{}</span>').format(said)
     return said
+
+
+def said(text: Any) -> Markup:
+    """Words of the tables and sentences made of them, in the language of the visit. A word that has no English, such as
+    those of the operator's own rule files, stays Chinese and is said to be."""
+    if not i18n.english() or not isinstance(text, str):
+        return escape(text)
+    if isinstance(text, Listed):
+        return Markup(", ").join(said(one) for one in text.items)
+    if isinstance(text, Said) and i18n.knows(text.template):
+        values = {name: said(value) for name, value in text.values.items()}
+        return Markup(escape(i18n.gettext(text.template))).format(**values)  # noqa: S704 -- escaped just now
+    return escape(i18n.gettext(text)) if i18n.knows(text) else data(text)
 
 
 def icon(name: str) -> Markup:
@@ -76,6 +91,7 @@ _templates.filters |= {
     "lasting": words.lasting,
     "t": i18n.translated,
     "data": data,
+    "said": said,
 }
 
 
