@@ -43,6 +43,16 @@ from aftersales.workflows.vocabulary import (
 
 #: how far the text of a document can be trusted
 TRUST = {"seed": "原始资料", "public-official": "官方文档", "public-3rdparty": "第三方转载，可能过时或有误"}
+#: what kinds of rule there are, by `Entry.kind`
+KINDS = {
+    "clock": "时限",
+    "window": "办理期限",
+    "attempts": "次数",
+    "forbids": "禁止",
+    "permits": "允许",
+    "agreesatonce": "自动同意",
+    "fixesamount": "金额",
+}
 #: so many moves into a state are named as the start of its clock; more would not be read
 _NAMED_STARTS = 2
 
