@@ -240,9 +240,10 @@ def starts(entry: Entry) -> str:
         return say("从申请起")
     if fact is not None:
         return say("从「{fact}」起", fact=fact.label)
-    into = list(dict.fromkeys(move.label for state in entry.states for move in moves_into(state)))
-    if any(isinstance(move, Opening) for state in entry.states for move in moves_into(state)):
+    if entry.workflow.initial() in entry.states:
         return say("从申请起")
+    moves = [move for state in entry.states for move in moves_into(state) if not isinstance(move, Opening)]
+    into = list(dict.fromkeys(move.label for move in moves))
     return say("从「{moves}」起", moves=listed(into)) if 0 < len(into) <= _NAMED_STARTS else say("从进入这一步起")
 
 

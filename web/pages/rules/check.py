@@ -73,6 +73,12 @@ def _lying_there(rules_dir: Path | None) -> dict[str, str]:
     return {source.path: source.text for source in sources.values()}
 
 
+def own_files(site: Site) -> list[tuple[RuleFile, Diff | None]]:
+    """The operator's files in force, each with how it differs from what comes with the product (None: nothing does)."""
+    found = [(file, shipped_text(file.name)) for file in files_in_force(site)]
+    return [(file, None if text is None else diff_of(text, file.text)) for file, text in found]
+
+
 # ── drafts ──
 
 
@@ -98,7 +104,7 @@ def _page(site: Site, draft: Draft, status: int = 200) -> Response:
     names = sorted({*site.rules().catalog.policies, shelf.HOUSE, shelf.STATUTE})
     tickets = shelf.tickets(site)
     context = {
-        "refused": refused_files(site), "draft": draft, "names": names, "tickets": tickets,
+        "refused": refused_files(site), "own": own_files(site), "draft": draft, "names": names, "tickets": tickets,
         "touched": draft.touched(tickets), "longest": LONGEST,
     }  # fmt: skip
     return page("rules/check.html", {**frame_of(site, "check", shown_day(clock.now())), **context}, status)
@@ -148,7 +154,7 @@ def _wrong(name: str, text: str) -> str:
         return gettext("草稿超过 30 万字，不像规则文件，没有检查；请看看是不是贴错了")
     if not _NAME.fullmatch(name) or name in NOT_TABLES:
         return gettext(
-            "文件名「{name}」不能用；请写平台的英文名，例如 kuaishou，只用小写字母、数字和下划线", name=name[:40]
+            "文件名「{name}」不能用；请用小写字母、数字和下划线，例如 kuaishou", name=name[:40]
         )
     if re.search("[\x00\ud800-\udfff]", text):
         return gettext("草稿里有不是文字的内容，没有检查；请用编辑器另存为普通文本再试")
