@@ -153,9 +153,7 @@ def _wrong(name: str, text: str) -> str:
     if len(text) > LONGEST:
         return gettext("草稿超过 30 万字，不像规则文件，没有检查；请看看是不是贴错了")
     if not _NAME.fullmatch(name) or name in NOT_TABLES:
-        return gettext(
-            "文件名「{name}」不能用；请用小写字母、数字和下划线，例如 kuaishou", name=name[:40]
-        )
+        return gettext("文件名「{name}」不能用；请用小写字母、数字和下划线，例如 kuaishou", name=name[:40])
     if re.search("[\x00\ud800-\udfff]", text):
         return gettext("草稿里有不是文字的内容，没有检查；请用编辑器另存为普通文本再试")
     return ""
