@@ -1,7 +1,9 @@
 """Templates: one Jinja environment, everything escaped, and what every template may use.
 
-{{ _("待办工单") }}      the page's own words          {{ label | t }}   words of the tables and of the engine
-{{ rule.ends | said }}   the same, and marked lang="zh-CN" on an English page where there is no English for it
+{{ _("待办工单") }}      the page's own words
+{{ label | t }}          words of the tables and of the engine; what people wrote inside is marked as `data` marks it,
+                         so in an attribute write {{ label | t | striptags }}
+{{ rule.ends | said }}   the same where the shop may have written the words: without an English they are marked Chinese
 {{ buyer | data }}       what people wrote: stays as it is, marked lang="zh-CN" on an English page
 {{ icon("clock") }}      a picture of icons.svg, silent to screen readers
 {{ at | shown }} {{ seconds | lasting }} {{ fen | yuan }}
@@ -22,7 +24,7 @@ from markupsafe import Markup, escape
 from aftersales import clock
 from aftersales.clock import shown
 from aftersales.money import yuan
-from aftersales.saying import Listed, Said
+from aftersales.saying import Listed, Said, Written
 from web import i18n, shell, visit, words
 from web.assets import asset, integrity
 
@@ -42,17 +44,30 @@ def data(text: Any) -> Markup:
     return said
 
 
-def said(text: Any) -> Markup:
-    """Words of the tables and sentences made of them, in the language of the visit. A word that has no English, such as
-    those of the operator's own rule files, stays Chinese and is said to be."""
-    if not i18n.english() or not isinstance(text, str):
-        return escape(text)
-    if isinstance(text, Listed):
-        return Markup(", ").join(said(one) for one in text.items)
-    if isinstance(text, Said) and i18n.knows(text.template):
-        values = {name: said(value) for name, value in text.values.items()}
-        return Markup(escape(i18n.gettext(text.template))).format(**values)  # noqa: S704 -- escaped just now
-    return escape(i18n.gettext(text)) if i18n.knows(text) else data(text)
+def spoken(value: Any) -> Any:
+    """What the tables call it and what the engine said, in the language of this visit."""
+    if not i18n.english() or not isinstance(value, str):
+        return value
+    if isinstance(value, Written):
+        return data(value)
+    if isinstance(value, Listed):
+        return escape(i18n.gettext(value.between)).join(spoken(one) for one in value.items)
+    if isinstance(value, Said) and value.values:
+        parts = {name: spoken(one) for name, one in value.values.items()}
+        return Markup(escape(i18n.gettext(value.template))).format(**parts)  # noqa: S704 -- escaped here
+    return i18n.translated(value)
+
+
+def said(value: Any) -> Markup:
+    """As `spoken`; words without an English, such as those of the operator's own rule files, are said to be Chinese."""
+    if not i18n.english() or not isinstance(value, str):
+        return escape(value)
+    if isinstance(value, Listed):
+        return escape(i18n.gettext(value.between)).join(said(one) for one in value.items)
+    if isinstance(value, Said) and i18n.knows(value.template):
+        parts = {name: said(one) for name, one in value.values.items()}
+        return Markup(escape(i18n.gettext(value.template))).format(**parts)  # noqa: S704 -- escaped here
+    return escape(i18n.gettext(value)) if i18n.knows(value) and not isinstance(value, Written) else data(value)
 
 
 def icon(name: str) -> Markup:
@@ -89,7 +104,7 @@ _templates.filters |= {
     "moment": moment,
     "brief": words.brief_now,
     "lasting": words.lasting,
-    "t": i18n.translated,
+    "t": spoken,
     "data": data,
     "said": said,
 }

@@ -22,6 +22,7 @@ from aftersales.checking.problem import Problem
 from aftersales.checking.sources import PACKAGE, POLICIES, Source
 from aftersales.rule_changes import Change, change_from_json, change_to_json, compare, version_days
 from aftersales.rule_words import entries_on
+from aftersales.saying import packed, unpacked
 
 #: characters of a draft; the largest shipped table has 15 000
 LONGEST = 300_000
@@ -89,8 +90,8 @@ def _read(answer: dict[str, Any]) -> Verdict:
         Day(one["policy"], one["label"], date.fromisoformat(one["day"]), tuple(map(change_from_json, one["changes"])))
         for one in answer["days"]
     ]
-    problems = tuple(Problem(**problem) for problem in answer["problems"])
-    return Verdict(answer["accepted"], problems, tuple(answer["remarks"]), tuple(days))
+    problems = tuple(Problem(**{**one, "message": unpacked(one["message"])}) for one in answer["problems"])
+    return Verdict(answer["accepted"], problems, tuple(map(unpacked, answer["remarks"])), tuple(days))
 
 
 # ── in the process of its own ──
@@ -114,8 +115,8 @@ def _examined(question: dict[str, Any]) -> dict[str, Any]:
     after = {policy.key: policy for policy in then.examined.policies} if accepted else {}
     return {
         "accepted": accepted,
-        "problems": [asdict(problem) for problem in then.problems],
-        "remarks": then.examined.remarks() if accepted else [],
+        "problems": [{**asdict(one), "message": packed(one.message)} for one in then.problems],
+        "remarks": [packed(one) for one in then.examined.remarks()] if accepted else [],
         "days": [day for key in after for day in _days(before.get(key), after[key], today)],
     }
 

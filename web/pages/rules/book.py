@@ -17,17 +17,18 @@ from aftersales.clock import SHANGHAI, UTC
 from aftersales.durations import Counted
 from aftersales.policies.vocabulary import Document, Policy, Rule
 from aftersales.queries import rules as questions
+from aftersales.reports.sheets import Sheet, as_csv, as_xlsx
 from aftersales.rule_changes import Coming, coming
 from aftersales.rule_words import Entry, entries_on, history_of
 from aftersales.saying import listed
 from aftersales.work_calendar import WorkCalendar
 from web.errors import Told
 from web.i18n import gettext
+from web.pages.reports import FILES
 from web.pages.rules import shelf
 from web.pages.rules.room import address_of, frame_of
 from web.pages.rules.shelf import HOUSE, Tickets
 from web.rendering import page, said
-from web.sheets import csv, xlsx
 from web.site import Site, TheSite
 
 router = APIRouter()
@@ -296,12 +297,15 @@ _COLUMNS = (
 def export(key: str, kind: str, request: Request, site: TheSite) -> Response:
     """The book of that day as CSV or XLSX, in the language of the page."""
     policy, day = shelf.book_of(site, key), shelf.day_of(request)
-    if kind not in ("csv", "xlsx"):
+    if kind not in FILES:
         raise Told(404, gettext("只能导出 csv 或 xlsx"))
     entries = _sorted(entries_on(policy, day), site.rules().catalog.workflows)
-    table = [[gettext(name) for name in _COLUMNS], *([_plain(text) for text in _cells(one)] for one in entries)]
-    name = f"rules-{policy.key}-{day.isoformat()}"
-    return csv(name, table) if kind == "csv" else xlsx(name, table)
+    title = f"{said(policy.label).striptags()} {day.isoformat()}"
+    rows = [[_plain(text) for text in _cells(one)] for one in entries]
+    sheet = Sheet(title, [gettext(name) for name in _COLUMNS], rows)
+    content = as_csv([sheet]) if kind == "csv" else as_xlsx([sheet])
+    name = f"attachment; filename=\"rules.{kind}\"; filename*=UTF-8''{quote(title)}.{kind}"
+    return Response(content, media_type=FILES[kind], headers={"Content-Disposition": name})
 
 
 def _cells(entry: Entry) -> list[Any]:
