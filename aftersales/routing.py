@@ -165,16 +165,3 @@ def _to_owner_of_parent(
 
 def _first(chosen: int | None, people: Mapping[int, Team]) -> list[Team]:
     return sorted(people.values(), key=lambda team: (team.id != chosen, team.id))
-
-
-def balanced(
-    tickets: Sequence[tuple[int, int]], team: Team, loads: Mapping[str, int], on_duty: Collection[str]
-) -> dict[int, str]:
-    """(ticket id, shop id) dealt out one after the other, each to whoever is freest by then: id -> login."""
-    counted, dealt = dict(loads), {}
-    for ticket_id, shop_id in tickets:
-        person = freest(team, shop_id, counted, on_duty)
-        if person is not None:
-            dealt[ticket_id] = person.login
-            counted[person.login] = counted.get(person.login, 0) + 1
-    return dealt
