@@ -12,6 +12,7 @@ from aftersales import decide, known, queries
 from aftersales.database import reading
 from aftersales.decide import Gap
 from aftersales.errors import Refused
+from aftersales.office import teams
 from aftersales.ticket import Entry, Ticket
 from aftersales.workflows.context import NOTHING_KNOWN, Known
 from aftersales.workflows.facts import EVIDENCE_LABELS, channel
@@ -78,6 +79,8 @@ class Asked:
     refusal: Refused | None
     #: people to choose from: (login, name); for the form that asks for one
     people: Sequence[tuple[str, str]]
+    #: names of groups
+    groups: Sequence[str]
     channels: Sequence[tuple[str, str]]
 
     @property
@@ -123,6 +126,7 @@ def asked(site: Site, shown: Shown, around: Surroundings) -> Asked:
         gaps=gaps,
         refusal=shown.refusal,
         people=_people(site, ticket) if row is ASSIGN else (),
+        groups=[group.name for group in teams.groups(site.desk.engine) if group.active] if row is ASSIGN else (),
         channels=channel.choices,
     )
 

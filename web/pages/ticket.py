@@ -18,7 +18,7 @@ from aftersales.errors import Refused
 from aftersales.explain import Explanation, explained
 from aftersales.ticket import Entry, Event, Ticket
 from aftersales.workflows.plain import RECORD_CONTACT
-from aftersales.workflows.vocabulary import Actor, Step
+from aftersales.workflows.vocabulary import Actor, Party, Step
 from web import forms, identity, words
 from web.forms import PostedForm
 from web.identity import Me
@@ -123,7 +123,7 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
 def _header(request: Request, site: Site, ticket: Ticket, name: str, now: datetime) -> dict[str, Any]:
     """What stands on top of the page, and beside it."""
     rules, view = site.rules(), request.query_params.get("in")
-    turn = words.turn(rules, ticket.workflow, ticket.state)
+    party = words.party(rules, ticket.workflow, ticket.state)
     return {
         "ticket": ticket,
         "address": f"/t/{name}",
@@ -133,7 +133,9 @@ def _header(request: Request, site: Site, ticket: Ticket, name: str, now: dateti
         "policy": words.policy_label(rules, ticket.policy),
         "shop": shop_of(site, ticket),
         "state": words.state_label(rules, ticket.workflow, ticket.state),
-        "turn": turn,
+        "turn": words.turn(rules, ticket.workflow, ticket.state),
+        "turn_icon": words.PARTY_ICONS.get(party, "check") if party else "check",
+        "ours": party is Party.MERCHANT,
         "clock": next(iter(steps.clock_lines(ticket, rules, now)), None),
         "marks": words.flag_labels(ticket.flags),
         "owner": identity.name_of(site, ticket.owner),

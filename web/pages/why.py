@@ -83,7 +83,7 @@ def why(ticket: Ticket, events: Sequence[Event], explanation: Explanation, rules
         explanation,
         [_clock(story, ticket, rules, now) for story in stories],
         [_past(one) for one in past[:_MOST_PAST]],
-        explain.render(explanation).splitlines(),
+        explain.render(explanation).items,
     )
 
 
