@@ -14,6 +14,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AFTERSALES_", env_file=".env", extra="ignore")
 
     database_url: str = "sqlite:///aftersales.db"
+    #: of the training ground, which is never the database above
+    sandbox_database_url: str = "sqlite:///sandbox.db"
     #: holidays and make-up days published since, or a shop's corrections: see work_calendar.py
     calendar_file: Path | None = None
     #: rule files that replace or add to those of the package: see catalog.py
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     pdf_mb: int = 20
     #: all files of one upload together
     upload_mb: int = 500
+    #: sub-accounts that may work at once under one main account
+    accounts_per_shop: int = 50
     #: the shop that tickets typed in belong to
     shop: str = "我的店铺"
 

@@ -159,31 +159,38 @@ def _labels(marks: Sequence[Mark], at: _Scale) -> list[Label]:
     for mark in marks:
         if not (mark.title or mark.note):
             continue
-        found = next((one for one in _places(mark, at(mark.at)) if _free(one, placed)), None)
+        found = next((one for one in _places(mark, at(mark.at), placed) if _free(one, placed)), None)
         if found is not None:
             placed.append(found)
     return placed
 
 
-def _places(mark: Mark, x: float) -> Iterable[Label]:
-    """Around its line, then to the left and the right of it; the ends keep to the edges."""
+#: a label that finds no room around its line may stand so far from it, in percent
+_NEAR = 30.0
+
+
+def _places(mark: Mark, x: float, placed: Sequence[Label]) -> Iterable[Label]:
+    """Around its line, then to the left and the right of it, then beside the label that is in its way; the start keeps
+    to the right of its line, an end at the edge to the edge."""
     width = _percent(max(_length(mark.title), _length(mark.note)))
     if mark.kind == "start":
         yield _label(mark, x, "start", x, width)
         return
-    if mark.kind == "due":
-        yield (
-            _label(mark, 100.0, "end", 100.0 - width, width)
-            if x + width / 2 > 97
-            else _label(mark, x, "middle", x - width / 2, width)
-        )
+    if mark.kind == "due" and x + width / 2 > 97:
+        yield _label(mark, 100.0, "end", 100.0 - width, width)
     yield _label(mark, x, "middle", x - width / 2, width)
     yield _label(mark, x, "end", x - width, width)
     yield _label(mark, x, "start", x, width)
+    apart = 1.5 * _percent(_APART)
+    for other in placed:
+        if 0 <= other.right + apart - x <= _NEAR:
+            yield _label(mark, other.right + apart, "start", other.right + apart, width)
+        if 0 <= x - other.left + apart <= _NEAR:
+            yield _label(mark, other.left - apart, "end", other.left - apart - width, width)
 
 
 def _label(mark: Mark, x: float, anchor: str, left: float, width: float) -> Label:
-    return Label(x, anchor, mark.kind, mark.title, mark.note, round(left, 2), round(left + width, 2))
+    return Label(round(x, 2), anchor, mark.kind, mark.title, mark.note, round(left, 2), round(left + width, 2))
 
 
 def _free(label: Label, placed: Sequence[Label]) -> bool:

@@ -1,6 +1,7 @@
 """The words of the pages that are not in a template: labels of codes, and how values are shown.
 
-What the tables name themselves (states, steps, facts, choices) is never repeated here.
+What the tables name themselves (states, steps, facts, choices) is never repeated here. Functions answer in the
+language of the visit; the dictionaries are Chinese and are shown with `| t`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from aftersales import clock
 from aftersales.clock import shown
 from aftersales.decide import Rules
 from aftersales.money import yuan
+from aftersales.saying import Written, say
 from aftersales.workflows import facts
 from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.links import RELATIONS
 from aftersales.workflows.plain import PLAIN_ACTIONS
-from aftersales.workflows.vocabulary import Actor, ClockEffect, Fact, Workflow
-from web.i18n import english, gettext
+from aftersales.workflows.vocabulary import Actor, ClockEffect, Fact, Party, Workflow
+from web.i18n import gettext, translated
 
 FLAGS = {
     "policy_missing": "规则缺失",
@@ -60,7 +62,7 @@ CLOCK_EFFECTS = {
 EVENT_KINDS = {"reminder": "到期提醒", "target": "店内目标", "calendar": "工作日历更新"}
 PURPOSES = {"refund": "退款", "repair_cost": "维修费", "compensation": "补偿"}
 TYPE_ICONS = {"exchange": "swap", "repair": "wrench", "refund": "yuan", "lost_parcel": "parcel", "bad_review": "star"}
-TURN_ICONS = {"商家": "shop", "买家": "user", "平台": "shield", "快递": "truck"}
+PARTY_ICONS = {Party.MERCHANT: "shop", Party.BUYER: "user", Party.PLATFORM: "shield", Party.COURIER: "truck"}
 GOODS = {"buyer": "在买家处", "on_the_way": "在途", "merchant": "在商家处"}
 #: fields that no fact of the tables stands for
 _OTHER_FIELDS = {
@@ -81,11 +83,14 @@ BROKEN_FORM = "这张表单不完整，请回到工单重新打开再提交"
 UNSTORABLE = "含有不能保存的字符，请删去后重填"
 UNKNOWN_FIELD = "表单"
 SENT_BEFORE = "这张表单刚才已经提交过，那一次已经办成。这次的内容不同：确实还要再办，请再提交一次"
-NO_SUCH_TICKET = "没有编号为 {} 的工单，请核对编号"
+
+
+def no_such_ticket(number: str) -> str:
+    return say("没有编号为 {number} 的工单，请核对编号", number=Written(number))
 
 
 def too_long(label: str, length: int, longest: int) -> str:
-    return f"{label}：太长了（{length} 字），最多 {longest} 字"
+    return say("{label}：太长了（{length} 字），最多 {longest} 字", label=label, length=length, longest=longest)
 
 
 # ── tables ──
@@ -95,44 +100,50 @@ def state_label(rules: Rules, workflow: str, state: str) -> str:
     """The state's name; its code, if a row still has one that the tables no longer know."""
     table = rules.catalog.workflows.get(workflow)
     try:
-        return state if table is None else table.state_label(state)
+        return state if table is None else gettext(table.state_label(state))
     except KeyError:
         return state
 
 
-def turn(rules: Rules, workflow: str, state: str) -> str:
-    """Whom the ticket waits for; "" for nobody."""
+def party(rules: Rules, workflow: str, state: str) -> Party | None:
+    """Whom the ticket waits for; None for nobody."""
     table = rules.catalog.workflows.get(workflow)
     found = next((one for one in table.states if one.name == state), None) if table else None
-    return "" if found is None or found.waits_for is None else found.waits_for.value
+    return None if found is None else found.waits_for
+
+
+def turn(rules: Rules, workflow: str, state: str) -> str:
+    """The same in words; "" for nobody."""
+    found = party(rules, workflow, state)
+    return "" if found is None else gettext(found.value)
 
 
 def workflow_label(rules: Rules, key: str) -> str:
-    return rules.catalog.workflows[key].label if key in rules.catalog.workflows else key
+    return gettext(rules.catalog.workflows[key].label) if key in rules.catalog.workflows else key
 
 
 def policy_label(rules: Rules, key: str) -> str:
-    return rules.catalog.policies[key].label if key in rules.catalog.policies else key
+    return gettext(rules.catalog.policies[key].label) if key in rules.catalog.policies else key
 
 
 def move_label(rules: Rules, workflow: str, trigger: str | None) -> str:
     table = rules.catalog.workflows.get(workflow)
     move = table.move(trigger) if table and trigger else None
     if move is not None:
-        return move.label
-    return PLAIN_ACTIONS[trigger].label if trigger in PLAIN_ACTIONS else trigger or ""
+        return gettext(move.label)
+    return gettext(PLAIN_ACTIONS[trigger].label) if trigger in PLAIN_ACTIONS else trigger or ""
 
 
 def actor_label(actor: str) -> str:
-    return Actor(actor).label if actor in set(Actor) else actor
+    return gettext(Actor(actor).label) if actor in set(Actor) else actor
 
 
 def flag_labels(flags: Iterable[str]) -> list[str]:
-    return [FLAGS.get(flag, flag) for flag in flags]
+    return [gettext(FLAGS.get(flag, flag)) for flag in flags]
 
 
 def relation_label(relation: str) -> str:
-    return RELATIONS.get(relation, relation)
+    return gettext(RELATIONS.get(relation, relation))
 
 
 # ── facts ──
@@ -159,7 +170,7 @@ def _named(fact: Fact | None, name: str, value: Any) -> list[tuple[str, str]]:
         return []
     if isinstance(value, Mapping):  # what a platform's export says of a ticket, in its own words
         return [(str(label), str(said)) for label, said in value.items() if said]
-    return [(field_label(fact, name), shown_value(fact, name, value))]
+    return [(gettext(field_label(fact, name)), shown_value(fact, name, value))]
 
 
 def fact_named(name: str) -> Fact | None:
@@ -176,16 +187,16 @@ def shown_value(fact: Fact | None, name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return shown(value)
     if isinstance(value, bool):
-        return "是" if value else "否"
+        return gettext("是") if value else gettext("否")
     if fact is not None and fact.choices:
-        return str(dict(fact.choices).get(value, value))
+        return gettext(str(dict(fact.choices).get(value, value)))
     if name.endswith("_fen") and isinstance(value, int):
         return yuan(value)
     return str(value)
 
 
 def evidence_label(kind: str) -> str:
-    return EVIDENCE_LABELS.get(kind, kind)
+    return gettext(EVIDENCE_LABELS.get(kind, kind))
 
 
 # ── time ──
@@ -193,12 +204,7 @@ def evidence_label(kind: str) -> str:
 
 def lasting(seconds: float) -> str:
     """19 小时 28 分, 2 天 14 小时; in English 19 h 28 min."""
-    text = clock.lasting(seconds)
-    if not english():
-        return text
-    for unit, short in (("已过", "past"), ("天", "d"), ("小时", "h"), ("分", "min"), ("秒", "s")):
-        text = text.replace(unit, short)
-    return text
+    return str(translated(clock.lasting(seconds)))
 
 
 def left(due_at: datetime, now: datetime) -> str:

@@ -25,7 +25,7 @@ from aftersales.desk import Command, Desk
 from aftersales.errors import Refused
 from aftersales.models import metadata
 from aftersales.office import pictures
-from aftersales.saying import Said, say
+from aftersales.saying import Said, Written, say
 from aftersales.settings import Settings
 from aftersales.ticket import Attachment
 from aftersales.workflows.facts import fingerprints
@@ -89,7 +89,7 @@ class Incoming:
     def close(self) -> Attachment | None:
         """The file, safe on the disk; None if it is not taken."""
         if not self.length:
-            self._refuse(say("「{name}」是空的，请换一个文件", name=self.name))
+            self._refuse(say("「{name}」是空的，请换一个文件", name=Written(self.name)))
         elif not self.media_type and self.problem is None:
             self._look()
             self._within_limit()
@@ -112,12 +112,12 @@ class Incoming:
     def _look(self) -> None:
         self.media_type = pictures.media_type(self._head)
         if self.media_type == "image/heic":
-            self._refuse(say("「{name}」是 HEIC 照片，浏览器打不开，请先转成 JPEG 再上传", name=self.name))
+            self._refuse(say("「{name}」是 HEIC 照片，浏览器打不开，请先转成 JPEG 再上传", name=Written(self.name)))
         elif not self.media_type:
             self._refuse(
                 say(
                     "「{name}」不是能收的文件，请上传图片（JPEG、PNG、WebP、GIF）、视频（MP4、WebM、MOV）或 PDF",
-                    name=self.name,
+                    name=Written(self.name),
                 )
             )
 
@@ -125,7 +125,9 @@ class Incoming:
         limit = self.folder.limits.get(self.media_type, max(self.folder.limits.values()))
         if self.length > limit:
             self._refuse(
-                say("「{name}」太大，这种文件最多 {mb} MB，请压缩或剪短后再传", name=self.name, mb=limit // _MB)
+                say(
+                    "「{name}」太大，这种文件最多 {mb} MB，请压缩或剪短后再传", name=Written(self.name), mb=limit // _MB
+                )
             )
 
     def _refuse(self, sentence: str) -> None:
@@ -195,10 +197,10 @@ def record(desk: Desk, folder: Folder, command: Command, files: Sequence[Attachm
 
 def _said_before(file: Attachment, there: Kept | None) -> Said:
     if there is None:
-        return say("「{name}」在这次里选了两遍，只存了一份", name=file.name)
+        return say("「{name}」在这次里选了两遍，只存了一份", name=Written(file.name))
     return say(
         "「{name}」{time} 已经传过（当时叫「{before}」），没有再存一份",
-        name=file.name, time=shown(there.created_at)[:16], before=there.name,
+        name=Written(file.name), time=shown(there.created_at)[:16], before=Written(there.name),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from aftersales.clock import whole_second
 from aftersales.database import reading, writing
 from aftersales.errors import Refused
 from aftersales.models import metadata
-from aftersales.saying import say
+from aftersales.saying import Written, say
 
 _RULE, _HIT = metadata.tables["keyword_rule"], metadata.tables["promise_hit"]
 
@@ -235,13 +235,15 @@ def _sound(promise: Promise) -> None:
     if not promise.label.strip():
         raise Refused("missing_field", say("请给规则起个名字"))
     if not any(folded(word) for word in promise.include) and not promise.regex:
-        raise Refused("missing_field", say("规则「{label}」至少要写一个词，或一个表达式", label=promise.label))
+        raise Refused("missing_field", say("规则「{label}」至少要写一个词，或一个表达式", label=Written(promise.label)))
     if len(promise.regex) > _LONGEST_REGEX or _FOR_EVER.search(promise.regex):
         raise Refused("invalid_field", say("表达式太长，或重复里面还有重复，会很慢，请写简单些"))
     try:
         found = re.compile(promise.regex).match("")
     except (re.error, RecursionError, OverflowError) as problem:
-        raise Refused("invalid_field", say("表达式看不懂（{problem}），请检查括号和反斜杠", problem=problem)) from None
+        raise Refused(
+            "invalid_field", say("表达式看不懂（{problem}），请检查括号和反斜杠", problem=Written(str(problem)))
+        ) from None
     if promise.regex and found is not None:
         raise Refused("invalid_field", say("这个表达式连空的文字也算命中，请写得具体些"))
 

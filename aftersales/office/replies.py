@@ -19,7 +19,7 @@ from aftersales.errors import Refused
 from aftersales.models import metadata
 from aftersales.money import yuan
 from aftersales.office import promises
-from aftersales.saying import listed, say
+from aftersales.saying import Written, listed, say
 from aftersales.ticket import Ticket
 
 _REPLY = metadata.tables["canned_reply"]
@@ -112,14 +112,14 @@ def _sound(reply: Reply, rules: list[promises.Promise]) -> None:
     unknown = [name for name in variables(reply.text) if name not in VARIABLES]
     if unknown:
         able = listed([f"{{{name}}}" for name in VARIABLES])
-        raise Refused("invalid_field", say("没有「{name}」这个变量，可用：{able}", name=unknown[0], able=able))
+        raise Refused("invalid_field", say("没有「{name}」这个变量，可用：{able}", name=Written(unknown[0]), able=able))
     for hit in promises.find(f"{reply.title}\n{reply.text}", rules):
         said = f"{reply.title}\n{reply.text}"[hit.start : hit.end]
         raise Refused(
             "promise_forbidden",
             say(
                 "「{said}」不能写：{reason}。可以改成：{instead}",
-                said=said,
+                said=Written(said),
                 reason=hit.rule.reason,
                 instead=hit.rule.instead,
             ),

@@ -12,10 +12,11 @@ from aftersales import decide, known, queries
 from aftersales.database import reading
 from aftersales.decide import Gap
 from aftersales.errors import Refused
+from aftersales.office import teams
 from aftersales.ticket import Entry, Ticket
 from aftersales.workflows.context import NOTHING_KNOWN, Known
 from aftersales.workflows.facts import EVIDENCE_LABELS, channel
-from aftersales.workflows.guards import HISTORY, buyer_informed
+from aftersales.workflows.guards import HISTORY, KNOWN, buyer_informed
 from aftersales.workflows.plain import ASSIGN, PLAIN_ACTIONS, RECORD_CONTACT, PlainAction
 from aftersales.workflows.vocabulary import Actor, Step
 from web import forms, identity
@@ -78,6 +79,8 @@ class Asked:
     refusal: Refused | None
     #: people to choose from: (login, name); for the form that asks for one
     people: Sequence[tuple[str, str]]
+    #: names of groups
+    groups: Sequence[str]
     channels: Sequence[tuple[str, str]]
 
     @property
@@ -123,6 +126,7 @@ def asked(site: Site, shown: Shown, around: Surroundings) -> Asked:
         gaps=gaps,
         refusal=shown.refusal,
         people=_people(site, ticket) if row is ASSIGN else (),
+        groups=[group.name for group in teams.groups(site.desk.engine) if group.active] if row is ASSIGN else (),
         channels=channel.choices,
     )
 
@@ -131,6 +135,14 @@ def _actor(shown: Shown) -> str:
     able = [one.value for one in sorted(shown.form.by, key=lambda one: one != Actor.AGENT)]
     wanted = shown.sent.actor if shown.sent is not None else shown.actor
     return wanted if wanted in able else able[0]
+
+
+def known_of(site: Site, ticket: Ticket) -> Known:
+    """What other tickets have to say to the steps of this one, as long as nothing is typed."""
+    workflow = site.rules().workflow(ticket)
+    steps_here = workflow.steps_from(workflow.state(ticket.state))
+    asking = next((step for step in steps_here if any(guard.reads == KNOWN for guard in step.needs)), None)
+    return NOTHING_KNOWN if asking is None else _known(site, ticket, asking, {})
 
 
 def _known(site: Site, ticket: Ticket, step: Step, facts: Mapping[str, Any]) -> Known:

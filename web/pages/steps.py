@@ -65,6 +65,8 @@ class Surroundings:
     now: datetime
     history: Sequence[Entry] = ()
     linked: Sequence[tuple[str, Ticket]] = ()
+    #: what other tickets have to say to any of its steps, but for what is typed
+    known: Known = NOTHING_KNOWN
 
     def attempt(self, step: Step, actor: str, facts: dict[str, Any] | None = None) -> Attempt:
         return Attempt(step.name, actor, self.now, facts or {})
@@ -98,12 +100,14 @@ def possible(ticket: Ticket, step: Step, rules: Rules, now: datetime) -> bool:
 
 
 def card(
-    around: Surroundings, step: Step, actor: str, facts: dict[str, Any] | None = None, known: Known = NOTHING_KNOWN
+    around: Surroundings, step: Step, actor: str, facts: dict[str, Any] | None = None, known: Known | None = None
 ) -> StepCard:
-    attempt = around.attempt(step, actor, facts)
+    attempt, known = around.attempt(step, actor, facts), known or around.known
     foreseen = preview(around.ticket, attempt, around.rules, history=around.history, known=known, linked=around.linked)
-    gaps = decide.missing(around.ticket, attempt, around.rules, history=around.history)
+    gaps = decide.missing(around.ticket, attempt, around.rules, history=around.history, known=known)
     states, lines = _by_the_tables(around, step, actor) if foreseen is None else _as_foreseen(foreseen, around)
+    most = decide.most(around.ticket, attempt, around.rules, known=known)
+    lines += [gettext("至多 {amount}", amount=yuan(max(most.values())))] if most and not facts else []
     return StepCard(
         name=step.name,
         label=step.label,

@@ -486,9 +486,9 @@ def _event_line(ticket: Ticket, event: Event, before: Sequence[Clock], rules: Ru
 def _title(ticket: Ticket, event: Event, rules: Rules) -> str:
     if event.kind == "target":
         target = next((one for one in rules.catalog.house.targets if one.id == event.trigger), None)
-        return f"{words.EVENT_KINDS['target']}：{target.label if target else event.trigger}"
+        return gettext("店内目标：{target}", target=target.label if target else event.trigger)
     if event.kind in words.EVENT_KINDS:
-        return words.EVENT_KINDS[event.kind]
+        return gettext(words.EVENT_KINDS[event.kind])
     return words.move_label(rules, ticket.workflow, event.trigger)
 
 

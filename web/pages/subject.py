@@ -63,6 +63,8 @@ def _lines(fact: Fact | None, name: str, value: Any) -> Iterator[Line]:
                 yield Line(str(label), Saying(str(said)))
         return
     known = fact or words.fact_named(name)
+    if known is not None and value == known.default:
+        return  # what nobody said is not told
     yield Line(words.field_label(known, name), _saying(known, name, value))
 
 

@@ -18,7 +18,7 @@ from aftersales.errors import Refused
 from aftersales.explain import Explanation, explained
 from aftersales.ticket import Entry, Event, Ticket
 from aftersales.workflows.plain import RECORD_CONTACT
-from aftersales.workflows.vocabulary import Actor, Step
+from aftersales.workflows.vocabulary import Actor, Party, Step
 from web import forms, identity, words
 from web.forms import Posted, PostedForm
 from web.identity import Me
@@ -71,7 +71,7 @@ class _History:
     def around(self, ticket: Ticket, site: Site, now: datetime) -> Surroundings:
         looked_at = [event for event in self.upto(ticket) if event.kind in ("evidence", "contact", "move")]
         entries = [Entry(one.seq, one.kind, one.trigger, one.actor, one.at, one.facts) for one in looked_at]
-        return Surroundings(ticket, site.rules(), now, entries, self.linked)
+        return Surroundings(ticket, site.rules(), now, entries, self.linked, step_form.known_of(site, ticket))
 
 
 # ── what is shown ──
@@ -125,7 +125,7 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
 def _header(request: Request, site: Site, ticket: Ticket, name: str, now: datetime) -> dict[str, Any]:
     """What stands on top of the page, and beside it."""
     rules, view = site.rules(), request.query_params.get("in")
-    turn = words.turn(rules, ticket.workflow, ticket.state)
+    party = words.party(rules, ticket.workflow, ticket.state)
     return {
         "ticket": ticket,
         "address": f"/t/{name}",
@@ -135,7 +135,9 @@ def _header(request: Request, site: Site, ticket: Ticket, name: str, now: dateti
         "policy": words.policy_label(rules, ticket.policy),
         "shop": shop_of(site, ticket),
         "state": words.state_label(rules, ticket.workflow, ticket.state),
-        "turn": turn,
+        "turn": words.turn(rules, ticket.workflow, ticket.state),
+        "turn_icon": words.PARTY_ICONS.get(party, "check") if party else "check",
+        "ours": party is Party.MERCHANT,
         "clock": next(iter(steps.clock_lines(ticket, rules, now)), None),
         "marks": words.flag_labels(ticket.flags),
         "owner": identity.name_of(site, ticket.owner),

@@ -49,6 +49,8 @@ class ClockView:
     skipped: str
     made_up: str
     counts_on: str
+    #: 10-01 10:00 + 48小时 = 10-03 10:00; "" where it is not that simple
+    sum: str
 
     @property
     def paused(self) -> bool:
@@ -81,7 +83,7 @@ def why(ticket: Ticket, events: Sequence[Event], explanation: Explanation, rules
         explanation,
         [_clock(story, ticket, rules, now) for story in stories],
         [_past(one) for one in past[:_MOST_PAST]],
-        explain.render(explanation).splitlines(),
+        explain.render(explanation).items,
     )
 
 
@@ -109,8 +111,17 @@ def _clock(story: ClockStory, ticket: Ticket, rules: Rules, now: datetime) -> Cl
         moments=moments,
         skipped=days(story.counting.skipped),
         made_up=days(story.counting.made_up),
+        sum=_sum(story, now),
         counts_on=days([day for day in holidays if day.reason not in ("周六", "周日")]),
     )  # fmt: skip
+
+
+def _sum(story: ClockStory, now: datetime) -> str:
+    counted = story.counting.due_at
+    if story.counting.way not in ("hours", "days") or story.pauses or counted is None or counted != story.due_at:
+        return ""
+    start, due = words.brief(story.start.at, now), words.brief(counted, now)
+    return gettext("{start} + {length} = {due}（含到期那一秒）", start=start, length=story.cited.length, due=due)
 
 
 def _stood_still(pauses: Sequence[Pause], now: datetime) -> float:
@@ -131,7 +142,7 @@ def _share(at: datetime, story: ClockStory, due: datetime) -> float | None:
 
 
 def _moments(story: ClockStory, target: tuple[datetime, str] | None, now: datetime) -> Iterator[Moment]:
-    yield Moment(story.start.at, "start", gettext("{what}，开始计时", what=story.start.label))
+    yield Moment(story.start.at, "start", gettext("{what}，开始计时", what=story.start.noun))
     for pause in story.pauses:
         yield Moment(pause.at, "pause", gettext("暂停：{why}", why=pause.by))
         if pause.resumed_at is not None:
@@ -149,7 +160,7 @@ def _line(story: ClockStory, due: datetime, moments: Sequence[Moment], holidays:
     end = max(due, now) if story.due_at is not None else due
     order = {kind: place for place, kind in enumerate(("due", "start", "now", "target", "was"))}
     marks = [
-        Mark(one.at, one.kind, one.says if one.kind != "start" else translated(story.start.label), _note(one, now))
+        Mark(one.at, one.kind, one.says if one.kind != "start" else translated(story.start.noun), _note(one, now))
         for one in sorted((one for one in moments if one.kind in order), key=lambda one: order[one.kind])
     ]
     skipped, worked = story.counting.skipped, story.counting.made_up

@@ -1,6 +1,6 @@
 """Files of a ticket, the others of its buyer, canned replies, and promises that must not be made.
 
-Revision: 0005, after 0002
+Revision: 0005, after 0004
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from alembic import op
 from aftersales import models
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
