@@ -66,7 +66,10 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def window(chromium: Browser, site: Site) -> Iterator[BrowserContext]:
     """A browser window. Requests to any other host, errors of scripts and of the content policy fail the test."""
-    context = chromium.new_context(base_url=site.address, viewport={"width": 1280, "height": 900}, locale="zh-CN")
+    # axe must not measure colours while they change from one theme to the other
+    context = chromium.new_context(
+        base_url=site.address, viewport={"width": 1280, "height": 900}, locale="zh-CN", reduced_motion="reduce"
+    )
     strangers: list[str] = []
     problems: list[str] = []
     context.on(
