@@ -82,7 +82,7 @@ def drawn_states(workflow: type[Workflow]) -> list[State]:
 
 
 def dot(workflow: type[Workflow], said: Callable[[str], str] = str) -> str:
-    """The drawing, the start on top. Ids and classes are for the style sheet of the pages; `said`: in which language."""
+    """The drawing, the start on top, with ids and classes for the style sheet. `said`: in which language."""
     lines = [
         f"digraph {_quoted(workflow.key)} {{",
         "graph [rankdir=TB, nodesep=0.35, ranksep=0.45, margin=0.05, newrank=true];",
