@@ -80,6 +80,9 @@
       var input = along.querySelector("textarea, input:not([type=hidden]), select");
       if (input) input.focus();
     });
+    // an address that points at the form keeps the browser from focusing its first input by itself
+    var begin = form.querySelector("[autofocus]");
+    if (begin && fresh && location.hash === "#form") begin.focus({ preventScroll: true });
     restore();
     if (sessionStorage.getItem(key)) ask();
   });
