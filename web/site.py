@@ -13,6 +13,7 @@ from aftersales import queries
 from aftersales.decide import Rules
 from aftersales.desk import Desk
 from aftersales.errors import UnknownTicket
+from aftersales.sandbox import Sandbox
 from aftersales.settings import Settings
 from aftersales.ticket import Ticket
 from web import words
@@ -25,6 +26,8 @@ class Site:
     settings: Settings
     #: what is wrong with the operator's rule files; the last good version of each is in force
     rule_problems: Callable[[], Sequence[object]] = tuple
+    #: the clock of a training ground; None where the work is real
+    sandbox: Sandbox | None = None
 
 
 def _site(request: Request) -> Site:
