@@ -52,7 +52,7 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
-    for room in (assets, health, choices, queue, new, ticket):
+    for room in (assets, health, choices, queue, new, ticket, shift):
         app.include_router(room.router)
     if sandbox is not None:
         app.include_router(training.router)

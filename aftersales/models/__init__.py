@@ -3,8 +3,8 @@
 Whoever changes a table here writes a migration beside it; `database.check_schema` and a test compare the two.
 """
 
-from aftersales.models import handover, people, sandbox, tickets
+from aftersales.models import handover, people, sandbox, team, tickets
 from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
-__all__ = ["TRIGGERS", "Instant", "Json", "Whole", "YesNo", "handover", "metadata", "people", "sandbox", "tickets"]
+__all__ = ["TRIGGERS", "Instant", "Json", "Whole", "YesNo", "handover", "metadata", "people", "sandbox", "team", "tickets"]

@@ -1,6 +1,6 @@
 """Hand-over notes; the index of the queue carries what the shift board counts; failed payments are found at once.
 
-Revision: 0007, after 0002
+Revision: 0007, after 0006
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from alembic import op
 from aftersales import models
 
 revision = "0007"
-down_revision = "0002"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

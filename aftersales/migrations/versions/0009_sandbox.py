@@ -1,6 +1,6 @@
 """The mark of a training ground.
 
-Revision: 0009, after 0002
+Revision: 0009, after 0007
 """
 
 from __future__ import annotations
