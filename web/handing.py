@@ -134,9 +134,7 @@ def hand_over(site: Site, me: Account, to: Account | None, note: Note, key: str,
 def _moved(site: Site, me: Account, handed: Handover, ticket_id: int, now: datetime) -> bool:
     if ticket_id in handed.moved:
         return True
-    facts = {"agent": handed.to_login, "reason": REASON}
-    asked = {fact.name for fact in ASSIGN.facts}
-    given = {name: value for name, value in facts.items() if name in asked}
+    given = {"agent": handed.to_login, "reason": REASON}
     key = f"handover-{handed.id}-{ticket_id}"
     try:
         owners = board.owners(site.desk.engine, [ticket_id])
