@@ -226,11 +226,15 @@ def _cell(hour: Hour, found: Figures, unit: float, shop: int | None) -> Cell:
         bars=_bars(hour, unit),
         money=short_yuan(hour.fen),
         night=any(_overlap((hour.at, hour.at + ONE_HOUR), gap) >= ONE_HOUR / 2 for gap in found.gaps),
-        hot=large is not None and hour.fen > 0 and (hour_of(large.due_at) == hour.at or (first and large.due_at < hour.at)),
+        hot=large is not None
+        and hour.fen > 0
+        and (hour_of(large.due_at) == hour.at or (first and large.due_at < hour.at)),
         href=queue(shop, due_from=None if first else hour.at, due_to=hour.at + ONE_HOUR),
         said=gettext(
             "{when}：共 {n} 步（退款 {refund}，视为同意 {agree}，关闭、完成 {close}，升级、转人工 {people}），自动退款 {money}",
-            when=shown(hour.at)[5:16], n=hour.steps, money=yuan(hour.fen),
+            when=shown(hour.at)[5:16],
+            n=hour.steps,
+            money=yuan(hour.fen),
             **{deed.value: hour.deeds[deed] for deed in Deed},
         ),  # fmt: skip
     )

@@ -7,4 +7,16 @@ from aftersales.models import handover, people, sandbox, team, tickets
 from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
-__all__ = ["TRIGGERS", "Instant", "Json", "Whole", "YesNo", "handover", "metadata", "people", "sandbox", "team", "tickets"]
+__all__ = [
+    "TRIGGERS",
+    "Instant",
+    "Json",
+    "Whole",
+    "YesNo",
+    "handover",
+    "metadata",
+    "people",
+    "sandbox",
+    "team",
+    "tickets",
+]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, and_, delete, insert, or_, select, update
+from sqlalchemy import Engine, and_, delete, func, insert, or_, select, update
 
 from aftersales.clock import whole_second
 from aftersales.database import Connection, reading, writing
@@ -25,6 +25,7 @@ _HANDOVER = metadata.tables["handover"]
 _H = _HANDOVER.c
 LONGEST_NOTE = 5000
 MOST_TICKETS = 200
+A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ def hand_over(engine: Engine, me: Account, to: Account | None, note: Note, key: 
 
 
 def _well_formed(note: Note) -> None:
+    if len(note.text) > LONGEST_NOTE:
+        raise Refused(
+            "invalid_field", say("您要交代的：太长了（{n} 字），最多 {most} 字", n=len(note.text), most=LONGEST_NOTE)
+        )
     problem = text_problem(note.text, LONGEST_NOTE)
     if problem is not None:
         raise Refused("invalid_field", say("您要交代的：{problem}", problem=problem))
@@ -107,8 +112,16 @@ def _write(connection: Connection, me: Account, note: Note, key: str, at: dateti
     to_login = note.to_login if note.to_login != me.login else ""
     connection.execute(
         insert(_HANDOVER).values(
-            key=key, from_login=me.login, to_login=to_login, text=note.text, asks_to_confirm=note.asks_to_confirm,
-            tickets=list(note.tickets), moved=[], written_at=at, handed_at=at if handed else None, seen_at=None,
+            key=key,
+            from_login=me.login,
+            to_login=to_login,
+            text=note.text,
+            asks_to_confirm=note.asks_to_confirm,
+            tickets=list(note.tickets),
+            moved=[],
+            written_at=at,
+            handed_at=at if handed else None,
+            seen_at=None,
         )  # fmt: skip
     )
 
@@ -142,11 +155,19 @@ def draft_of(engine: Engine, login: str) -> Handover | None:
     return None if row is None else _note(row)
 
 
-def unseen(engine: Engine, login: str, limit: int = 10) -> list[Handover]:
-    """What was handed to this person and not yet confirmed, the oldest first."""
-    statement = _WHOLE.where(_UNSEEN, _H.to_login == login).order_by(_H.id).limit(limit)
+def unseen(engine: Engine, login: str, at: datetime, limit: int = 10) -> list[Handover]:
+    """What was handed to this person and not yet confirmed, the oldest first; what asks for no confirmation, for a day."""
+    lasts = or_(_H.asks_to_confirm, _H.handed_at > at - A_DAY)
+    statement = _WHOLE.where(_UNSEEN, _H.to_login == login, lasts).order_by(_H.id).limit(limit)
     with reading(engine) as connection:
         return [_note(row) for row in connection.execute(statement)]
+
+
+def unseen_count(engine: Engine, login: str) -> int:
+    """Of those that ask to be confirmed: for the mark on every page."""
+    mine = and_(_UNSEEN, _H.to_login == login, _H.asks_to_confirm)
+    with reading(engine) as connection:
+        return connection.execute(select(func.count()).where(mine)).scalar_one()
 
 
 def history(engine: Engine, login: str, limit: int = 10, before: int | None = None) -> list[Handover]:

@@ -168,7 +168,10 @@ def set_aside(engine: Engine, now: datetime, limit: int = 50) -> list[Alarm]:
     """Tickets that could not be decided, by the instant at which each is tried again (`alarm_at`)."""
     soon = and_(_TICKET.alarm_at.is_not(None), _TICKET.alarm_at <= now + LONGEST_RETRY, _TICKET.trouble.is_not(None))
     with reading(engine) as connection:
-        return [Alarm(*row) for row in connection.execute(select(*_ALARM).where(soon).order_by(_TICKET.alarm_at).limit(limit))]
+        return [
+            Alarm(*row)
+            for row in connection.execute(select(*_ALARM).where(soon).order_by(_TICKET.alarm_at).limit(limit))
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def _hand_over(
     told = handing.told(site, notes[: handing.HISTORY])
     return {
         "form": handing.handing(site, me, everyone, shops, now, typed),
-        "unseen": handing.told(site, handover.unseen(engine, me.login)),
+        "unseen": handing.told(site, handover.unseen(engine, me.login, now)),
         "history": told,
         "older": told[-1].note.id if len(notes) > handing.HISTORY else None,
         "just": next((one for one in told if one.note.id == handed and one.note.from_login == me.login), None),

@@ -44,13 +44,13 @@ def upgrade() -> None:
         sa.Column("seen_at", models.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_handover")),
         sa.UniqueConstraint("key", name=op.f("uq_handover_key")),
-        sa.CheckConstraint(
-            "seen_at IS NULL OR handed_at IS NOT NULL", name=op.f("ck_handover_handed_before_seen")
-        ),
+        sa.CheckConstraint("seen_at IS NULL OR handed_at IS NOT NULL", name=op.f("ck_handover_handed_before_seen")),
         sa.CheckConstraint("from_login <> to_login", name=op.f("ck_handover_not_to_oneself")),
         **STRICT,
     )
-    op.create_index("ix_handover_unseen", "handover", ["to_login"], **where("handed_at IS NOT NULL AND seen_at IS NULL"))
+    op.create_index(
+        "ix_handover_unseen", "handover", ["to_login"], **where("handed_at IS NOT NULL AND seen_at IS NULL")
+    )
     op.create_index("uq_handover_draft", "handover", ["from_login"], unique=True, **where("handed_at IS NULL"))
     op.create_index("ix_payment_failed", "payment", ["id"], **where("status = 'failed'"))
     _queue_index([*QUEUE_OF_0001, *COUNTED])
