@@ -59,7 +59,7 @@ class Due(NamedTuple):
 
     hour: datetime
     way: Way
-    count: int
+    tickets: int
     fen: int = 0
 
 
@@ -120,7 +120,7 @@ def forecast(
         if place >= hours:
             continue
         deed = deed_of(group.way)
-        table[place].deeds[deed] += group.count
+        table[place].deeds[deed] += group.tickets
         if deed is Deed.REFUND:
             table[place].fen += group.fen
             paying.add(group.way)

@@ -230,13 +230,20 @@ def _cell(hour: Hour, found: Figures, unit: float, shop: int | None) -> Cell:
         and hour.fen > 0
         and (hour_of(large.due_at) == hour.at or (first and large.due_at < hour.at)),
         href=queue(shop, due_from=None if first else hour.at, due_to=hour.at + ONE_HOUR),
-        said=gettext(
-            "{when}：共 {n} 步（退款 {refund}，视为同意 {agree}，关闭、完成 {close}，升级、转人工 {people}），自动退款 {money}",
-            when=shown(hour.at)[5:16],
-            n=hour.steps,
-            money=yuan(hour.fen),
-            **{deed.value: hour.deeds[deed] for deed in Deed},
-        ),  # fmt: skip
+        said=_said(hour),
+    )
+
+
+def _said(hour: Hour) -> str:
+    """The whole of an hour in words."""
+    counts = {deed.value: hour.deeds[deed] for deed in Deed}
+    return gettext(
+        "{when}：共 {n} 步（退款 {refund}，视为同意 {agree}，关闭、完成 {close}，升级、转人工 {people}），"
+        "自动退款 {money}",
+        when=shown(hour.at)[5:16],
+        n=hour.steps,
+        money=yuan(hour.fen),
+        **counts,
     )
 
 
@@ -409,7 +416,7 @@ def table(found: Figures, rules: Rules) -> list[list[Any]]:
             shown(max(group.hour, first))[:16],
             gettext(words.workflow_label(rules, way.workflow)), gettext(words.policy_label(rules, way.policy)),
             gettext(words.state_label(rules, way.workflow, way.state)),
-            gettext(words.move_label(rules, way.workflow, way.timeout)), gettext(DEEDS[deed]), group.count,
+            gettext(words.move_label(rules, way.workflow, way.timeout)), gettext(DEEDS[deed]), group.tickets,
             _plain_yuan(group.fen) if deed is Deed.REFUND else 0,
         ])  # fmt: skip
     for hour in found.forecast.hours:

@@ -31,7 +31,6 @@ from aftersales.models.columns import (
     whole,
 )
 
-
 #: first the order of the queue, then what is counted over all open tickets
 QUEUE = (
     "shop_id", "due_at", "id", "workflow", "policy", "state", "clock_timeout", "owner", "entered_at", "alarm_at",

@@ -122,7 +122,7 @@ def _write(connection: Connection, me: Account, note: Note, key: str, at: dateti
             written_at=at,
             handed_at=at if handed else None,
             seen_at=None,
-        )  # fmt: skip
+        )
     )
 
 
@@ -156,7 +156,7 @@ def draft_of(engine: Engine, login: str) -> Handover | None:
 
 
 def unseen(engine: Engine, login: str, at: datetime, limit: int = 10) -> list[Handover]:
-    """What was handed to this person and not yet confirmed, the oldest first; what asks for no confirmation, for a day."""
+    """What was handed to this person and not yet confirmed, the oldest first; what asks for none, for a day."""
     lasts = or_(_H.asks_to_confirm, _H.handed_at > at - A_DAY)
     statement = _WHOLE.where(_UNSEEN, _H.to_login == login, lasts).order_by(_H.id).limit(limit)
     with reading(engine) as connection:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, and_, func, literal_column, select
+from sqlalchemy import ColumnElement, Engine, and_, func, literal_column, select
 
 from aftersales.database import Connection, reading
 from aftersales.models import metadata
@@ -110,13 +110,15 @@ def punctuality(engine: Engine, now: datetime, spans: Sequence[timedelta]) -> li
         last = _last_event(connection)
         columns = select(_EVENT.recorded_at, _EVENT.due_at).where(_EVENT.id > last - LATEST, fired)
         rows = connection.execute(columns.where(_EVENT.recorded_at >= longest)).all()
-        first = connection.execute(
+        first: datetime | None = connection.execute(
             select(_EVENT.recorded_at).where(_EVENT.id > last - LATEST).order_by(_EVENT.id).limit(1)
         ).scalar()
     late = [(at, max(0, int((at - due_at).total_seconds()) - ONE_SECOND)) for at, due_at in rows]
-    looked_at_all = last <= LATEST or first is None
     return [
-        _ranked([seconds for at, seconds in late if at >= now - span], looked_at_all or first <= now - span)
+        _ranked(
+            [seconds for at, seconds in late if at >= now - span],
+            last <= LATEST or first is None or first <= now - span,
+        )
         for span in spans
     ]
 
@@ -131,7 +133,8 @@ def _ranked(seconds: list[int], whole: bool) -> Punctual:
 
 
 def _last_event(connection: Connection) -> int:
-    return connection.execute(select(func.coalesce(func.max(_EVENT.id), 0))).scalar_one()
+    last: int = connection.execute(select(func.coalesce(func.max(_EVENT.id), 0))).scalar_one()
+    return last
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,7 @@ def payments(engine: Engine) -> list[Money]:
     with reading(engine) as connection:
         for status in ("ordered", "failed"):
             # written out, or a partial index would not be seen to fit
-            of_status = literal_column(f"status = '{status}'")
+            of_status: ColumnElement[bool] = literal_column(f"status = '{status}'")
             some = select(_PAYMENT.amount_fen, _PAYMENT.tried_at).where(of_status).order_by(_PAYMENT.id).limit(MANY)
             rows = connection.execute(some).all()
             oldest = min((row.tried_at for row in rows), default=None)

@@ -1,4 +1,4 @@
-"""The open tickets counted: in whose hands, waiting for whom, how late. All of it reads the index of the queue alone."""
+"""The open tickets counted: in whose hands, waiting for whom, how late. Counting reads the index of the queue alone."""
 
 from __future__ import annotations
 

@@ -55,9 +55,10 @@ def due(engine: Engine, asked: Asked) -> list[Due]:
         columns = [hour, *_WAY, _field(connection, "kind"), _free(connection)]
         alike = select(hour, *_WAY, func.count()).where(asked.condition, not_(asked.telling)).group_by(hour, *_WAY)
         told = select(*columns, func.count(), func.sum(_amount(connection))).where(asked.condition, asked.telling)
-        found = [Due(_read(at), Way(*way), count) for at, *way, count in connection.execute(alike)]
-        for at, *way, kind, free, count, fen in connection.execute(told.group_by(*columns)):
-            found.append(Due(_read(at), Way(*way, kind or "", bool(free)), count, int(fen or 0)))
+        found = [Due(_read(row[0]), Way(*row[1:5]), row[5]) for row in connection.execute(alike)]
+        for row in connection.execute(told.group_by(*columns)):
+            kind, free, count, fen = row[5:]
+            found.append(Due(_read(row[0]), Way(*row[1:5])._replace(kind=kind or "", free=bool(free)), count, int(fen or 0)))
     return found
 
 
@@ -71,7 +72,7 @@ def reminders(engine: Engine, asked: Asked, spans: Sequence[timedelta]) -> list[
         counted = [(_read(at), count) for at, count in connection.execute(of_clocks)] if spans else []
         no_clock = and_(_open(asked.shops), _C.due_at.is_(None), _C.alarm_at > asked.now, _C.alarm_at < asked.end)
         targets = connection.execute(select(_C.alarm_at, func.count()).where(no_clock).group_by(_C.alarm_at)).all()
-    told = Counter({at: count for at, count in targets})
+    told = Counter(dict(targets))
     for span in spans:
         for at, count in counted:
             if asked.now < at - span < asked.end:

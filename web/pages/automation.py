@@ -1,4 +1,4 @@
-"""Is the clock at work: the schedulers, what waits, how punctual it was, what could not be decided, what it did last."""
+"""Is the clock at work: the schedulers, what waits, how punctual it was, what was set aside, what it did last."""
 
 from __future__ import annotations
 
