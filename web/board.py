@@ -27,7 +27,7 @@ from aftersales.work_calendar import WorkCalendar
 from aftersales.workflows.vocabulary import Party
 from web import words
 from web.i18n import english, gettext
-from web.kept import Kept
+from web.recent import Recent
 from web.shell import WEEKDAYS
 from web.site import Site
 
@@ -73,9 +73,9 @@ class Figures:
         return hour_of(self.now) + HOURS * ONE_HOUR
 
 
-_figures: Kept[Figures] = Kept()
-_skipping: Kept[int] = Kept(12)
-_punctual: Kept[Punctual] = Kept(6)
+_figures: Recent[Figures] = Recent()
+_skipping: Recent[int] = Recent(12)
+_punctual: Recent[Punctual] = Recent(6)
 
 
 def forget() -> None:

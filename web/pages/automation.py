@@ -13,14 +13,14 @@ from aftersales.decide import Rules
 from aftersales.queries import automation
 from aftersales.queries.automation import Alarm, Robot
 from web import words
-from web.kept import Kept
+from web.recent import Recent
 from web.rendering import page
 from web.shell import SILENT_SECONDS, pulse_of
 from web.site import Site, TheSite
 
 router = APIRouter()
 SPANS = (timedelta(hours=1), timedelta(days=1))
-_punctual: Kept[list[automation.Punctual]] = Kept(3)
+_punctual: Recent[list[automation.Punctual]] = Recent(3)
 
 
 @router.get("/automation")
