@@ -82,7 +82,7 @@
     });
     // an address that points at the form keeps the browser from focusing its first input by itself
     var begin = form.querySelector("[autofocus]");
-    if (begin && fresh && location.hash === "#form") begin.focus({ preventScroll: true });
+    if (begin && fresh && location.hash === "#form") window.addEventListener("load", function () { setTimeout(function () { begin.focus({ preventScroll: true }); }); });
     restore();
     if (sessionStorage.getItem(key)) ask();
   });
