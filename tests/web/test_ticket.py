@@ -222,7 +222,7 @@ def test_who_was_first_is_shown_beside_what_was_to_be_sent(world, browser):
     answer = browser.send(form, form.filled(reason_code="20"))
     assert answer.status == 409
     clash = section(answer, "没有提交：", "为什么是这个时间")
-    assert "您打开之后，云步:李雯先改了这张工单" in clash or "您打开之后，李雯先改了这张工单" in clash
+    assert "您打开之后，李雯先改了这张工单" in clash
     assert "您看的是第 1 版，现在是第 2 版" in clash
     assert "状态待商家审核 待买家寄回" in clash.replace("  ", " ")
     assert "10-04 14:32 逾期未处理，视为同意换货（KS-EX-01）" in clash

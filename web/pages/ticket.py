@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -114,7 +115,9 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
         "barred": steps.barred(around),
         "actions": steps.plain_actions(ticket, rules),
         "asked": asked,
-        "conflict": None if shown is None or asked is None else conflict(shown, asked, events, rules, now),
+        "conflict": None
+        if shown is None or asked is None
+        else conflict(shown, asked, events, rules, now, partial(identity.name_of, site)),
         "done": _done(request, ticket, events, site),
     }
     return page("ticket.html", context, forms.status(None if shown is None else shown.refusal))
