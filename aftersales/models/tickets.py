@@ -41,6 +41,12 @@ class Shop(SQLModel, table=True):
     created_at: datetime = instant()
 
 
+#: what the queue is filtered by every day: an index that carries these finds a page without reading other rows
+FILTERS = ("shop_id", "workflow", "state", "policy", "owner")
+LATE = "(escalated OR overdue_in = state)"
+ODD = "(provisional OR trouble IS NOT NULL OR paused <> '[]' OR no_clock_reason = 'policy_missing')"
+
+
 class TicketRow(SQLModel, table=True):
     """A column for every field of `ticket.Ticket`, in its order, then those of the clock that ends first, for queries.
 
@@ -59,9 +65,12 @@ class TicketRow(SQLModel, table=True):
         check("authority_known", "authority IN ('local', 'platform')"),
         # the scheduler: what is due, and when to wake up
         Index("ix_ticket_alarm", "alarm_at", **where("alarm_at IS NOT NULL")),
-        # the queue of a shop, and of one agent, most urgent first
-        Index("ix_ticket_queue", "shop_id", "due_at", "id", **where("closed_at IS NULL")),
-        Index("ix_ticket_queue_of_owner", "shop_id", "owner", "due_at", "id", **where("closed_at IS NULL")),
+        # the queue in its three parts (queries/queue.py): each in its order, with what it is filtered by every day
+        Index("ix_ticket_late", "entered_at", "id", *FILTERS, **where(f"closed_at IS NULL AND {LATE}")),
+        Index("ix_ticket_running", "due_at", "id", *FILTERS, **where("due_at IS NOT NULL")),
+        Index("ix_ticket_still", "entered_at", "id", *FILTERS, **where("closed_at IS NULL AND due_at IS NULL")),
+        # the few that are provisional, paused, without a rule, or could not be decided
+        Index("ix_ticket_odd", "due_at", "id", **where(ODD)),
         Index("ix_ticket_order", "shop_id", "order_no"),
         Index(
             "uq_ticket_platform_no",

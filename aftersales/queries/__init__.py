@@ -1,7 +1,7 @@
 """Read-only: a ticket with its story, the queue, counts. Nothing in this folder changes anything."""
 
 from aftersales.queries.health import UNREACHABLE, last_beat
-from aftersales.queries.queue import Page, Place, Waiting, Wanted, queue
+from aftersales.queries.queue import Page, Place, Waiting, Wanted, chosen, count, queue, some
 from aftersales.queries.tickets import events, key_used, linked, numbered, shops, ticket, ticket_by_number
 
 __all__ = [
