@@ -92,7 +92,8 @@ _ODD = text(
 )
 #: of what people or a platform's export said of a ticket
 LEVEL, MEMBER = (
-    cast(_C.fields.op("->>", return_type=Text())(text(f"'{name}'")), Text) for name in ("complaint_level", "member_level")
+    cast(_C.fields.op("->>", return_type=Text())(text(f"'{name}'")), Text)
+    for name in ("complaint_level", "member_level")
 )
 #: what a ticket is about: the money released, else asked for, else paid
 AMOUNT = func.coalesce(
@@ -290,3 +291,9 @@ def _entries(connection: Connection, tickets: Iterable[Ticket]) -> dict[tuple[in
     """The two entries that a row shows, by (ticket, seq)."""
     statement = _ENTRIES.where(_C.id.in_([ticket.id for ticket in tickets]))
     return {(row.ticket_id, row.seq): event_from_row(row) for row in connection.execute(statement)}
+
+
+def any_ticket(engine: Engine) -> bool:
+    """Whether a ticket was ever opened."""
+    with reading(engine) as connection:
+        return connection.execute(select(_C.id).limit(1)).first() is not None

@@ -26,7 +26,16 @@ from aftersales.database import DatabaseBusy, reading
 from aftersales.models import metadata
 from aftersales.queries.health import UNREACHABLE
 from aftersales.queries.queue import (
-    AMOUNT, IS_LATE, LEVEL, MEMBER, NO_RULE, OPEN, PAUSED, Wanted, due_within, whole_hour,
+    AMOUNT,
+    IS_LATE,
+    LEVEL,
+    MEMBER,
+    NO_RULE,
+    OPEN,
+    PAUSED,
+    Wanted,
+    due_within,
+    whole_hour,
 )  # fmt: skip
 from aftersales.rows import sqlite_instant
 
@@ -297,5 +306,3 @@ def of(engine: Engine) -> Tally:
         if engine not in _tallies:
             _tallies[engine] = Tally(engine)
         return _tallies[engine]
-
-
