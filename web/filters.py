@@ -98,9 +98,9 @@ def read(asked: Mapping[str, str], rules: Rules, shops: Collection[int]) -> Filt
     found: dict[str, str] = {}
     for field in fields(Filters):
         value = asked.get(field.name, "").strip()
-        if value and _STORABLE.fullmatch(value) and len(value) <= 2 * LONGEST_TEXT:
-            if checks.get(field.name, bool)(value):
-                found[field.name] = value
+        whole = bool(value) and len(value) <= 2 * LONGEST_TEXT and _STORABLE.fullmatch(value)
+        if whole and checks.get(field.name, bool)(value):
+            found[field.name] = value
     found["q"] = found.get("q", "")[:LONGEST_TEXT]
     if found.get("state") not in _known_states(rules, found.get("workflow", "")):
         found.pop("state", None)

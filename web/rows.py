@@ -314,10 +314,10 @@ def _after_that(ticket: Ticket, change: Change, rules: Rules, *, stays: bool) ->
     before = {(one.rule, one.timeout) for one in ticket.clocks}
     fresh = [one for one in event.clocks if (one.rule, one.timeout) not in before]
     if not fresh:
-        return gettext("进入「{state}」，没有新的时限", state=state.label)
+        return gettext("到「{state}」，不再计时", state=state.label)
     starts = min(fresh, key=lambda one: one.due_at)
     said = clause(rules.policy(ticket), starts.rule, starts.version, starts.timeout)
-    return gettext("进入「{state}」，开始{rule}（{id}）", state=state.label, rule=said.label, id=said.rule)
+    return gettext("接着开始{rule}（{id}）", rule=said.label, id=said.rule)
 
 
 def clause(policy: Policy, rule: str, version: str, timeout: str) -> Clause:

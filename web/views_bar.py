@@ -92,9 +92,8 @@ class Around:
         ]
         turns = [(f"等{party.value}", Filters(turn=turn)) for turn, party in TURNS.items() if party]
         team = [("大额 ≥ ¥5,000", Filters(from_yuan="5000")), ("已升级", Filters(mark="escalated"))]
-        groups = [
-            ("我的", [*mine, ("未分配", Filters(owner=NOBODY))]), ("时限", limits), ("轮到谁", turns), ("团队视图", team)
-        ]  # fmt: skip
+        own_views = [*mine, ("未分配", Filters(owner=NOBODY))]
+        groups = [("我的", own_views), ("时限", limits), ("轮到谁", turns), ("团队视图", team)]
         found = [ViewGroup(label, [self._view(gettext(name), of) for name, of in views]) for label, views in groups]
         own = self.me.login if self.me else ""
         kept = [
@@ -128,7 +127,7 @@ class Around:
         rules, cube = self.rules, self.cube
         states = states_of(rules, self.filters.workflow)
         turns = [(turn, f"等{party.value}") for turn, party in TURNS.items() if party]
-        amounts = [(str(fen // 100), "≥ " + yuan(fen).removesuffix(".00")) for fen in AMOUNTS]
+        amounts = [(str(fen // 100), _at_least(fen)) for fen in AMOUNTS]
         levels = sorted(str(value) for value in cube.values("level") if value) if cube else []
         members = sorted(str(value) for value in cube.values("member") if value) if cube else []
         menus = [
@@ -196,31 +195,32 @@ class Around:
         return found
 
     def _said(self, name: str, value: str) -> tuple[str, bool]:
+        """What a part of the filter is called, and whether people wrote it."""
         rules = self.rules
-        match name:
-            case "workflow":
-                return words.workflow_label(rules, value), False
-            case "policy":
-                return words.policy_label(rules, value), False
-            case "state":
-                return words.state_label(rules, *value.split(".", 1)), False
-            case "turn":
-                party = TURNS[value]
-                return f"等{party.value}" if party else "等系统", False
-            case "due":
-                return DUE_LABELS[value], False
-            case "mark":
-                return MARK_LABELS[value], False
-            case "owner" if value == NOBODY:
-                return "未分配", False
-            case "owner":
-                return self.people[value].name if value in self.people else value, True
-            case "shop":
-                return self.shops.get(int(value), value), True
-            case "from_yuan":
-                return "≥ " + yuan(int(value) * 100).removesuffix(".00"), True
-            case "level":
-                return gettext("投诉 {level}", level=value), False
-            case "member":
-                return gettext("会员 {level}", level=value), False
-        return value.replace("T", " "), True
+        account = self.people.get(value)
+        party = TURNS.get(value)
+        said: dict[str, Callable[[], str]] = {
+            "workflow": lambda: words.workflow_label(rules, value),
+            "policy": lambda: words.policy_label(rules, value),
+            "state": lambda: words.state_label(rules, *value.split(".", 1)),
+            "turn": lambda: f"等{party.value}" if party else "等系统",
+            "due": lambda: DUE_LABELS[value],
+            "mark": lambda: MARK_LABELS[value],
+            "level": lambda: gettext("投诉 {level}", level=value),
+            "member": lambda: gettext("会员 {level}", level=value),
+        }
+        written: dict[str, Callable[[], str]] = {
+            "owner": lambda: account.name if account else value,
+            "shop": lambda: self.shops.get(int(value), value),
+            "from_yuan": lambda: _at_least(int(value) * 100),
+        }
+        if name == "owner" and value == NOBODY:
+            return "未分配", False
+        if name in said:
+            return said[name](), False
+        return written[name]() if name in written else value.replace("T", " "), True
+
+
+def _at_least(fen: int) -> str:
+    """≥ ¥5,000"""
+    return "≥ " + yuan(fen).removesuffix(".00")

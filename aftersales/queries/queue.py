@@ -83,6 +83,13 @@ class Page:
 # ── what a filter asks of a row ──
 
 _C = _TICKET.c
+
+
+def _field(name: str) -> ColumnElement[str]:
+    """What people or a platform's export said of a ticket, as text."""
+    return cast(_C.fields.op("->>", return_type=Text())(text(f"'{name}'")), Text)
+
+
 #: word for word what the partial indexes say, or they are not used
 OPEN, IS_LATE = text("ticket.closed_at IS NULL"), text("(ticket.escalated OR ticket.overdue_in = ticket.state)")
 _NOT_LATE = text("NOT coalesce(ticket.escalated OR ticket.overdue_in = ticket.state, false)")
@@ -90,15 +97,9 @@ _ODD = text(
     "(ticket.provisional OR ticket.trouble IS NOT NULL OR ticket.paused <> '[]'"
     " OR ticket.no_clock_reason = 'policy_missing')"
 )
-#: of what people or a platform's export said of a ticket
-LEVEL, MEMBER = (
-    cast(_C.fields.op("->>", return_type=Text())(text(f"'{name}'")), Text)
-    for name in ("complaint_level", "member_level")
-)
+LEVEL, MEMBER = _field("complaint_level"), _field("member_level")
 #: what a ticket is about: the money released, else asked for, else paid
-AMOUNT = func.coalesce(
-    _C.refund_fen, cast(_C.fields.op("->>", return_type=Text())(text("'amount_fen'")), BigInteger), _C.paid_fen
-)  # fmt: skip
+AMOUNT = func.coalesce(_C.refund_fen, cast(_field("amount_fen"), BigInteger), _C.paid_fen)
 PAUSED, NO_RULE = text("ticket.paused <> '[]'"), text("ticket.no_clock_reason = 'policy_missing'")
 
 
@@ -174,14 +175,15 @@ def _of_owners(owners: Iterable[str | None]) -> ColumnElement[bool]:
 
 
 def _marked(mark: str, now: datetime) -> list[Any]:
-    return {
+    of: dict[str, list[Any]] = {
         "late": [or_(IS_LATE, _C.due_at < now)],
         "escalated": [text("ticket.escalated")],
         "paused": [_ODD, PAUSED],
         "provisional": [_ODD, text("ticket.provisional")],
         "no_rule": [_ODD, NO_RULE],
         "trouble": [_ODD, _C.trouble.is_not(None)],
-    }[mark]
+    }
+    return of[mark]
 
 
 def _says(typed: str) -> ColumnElement[bool]:
@@ -229,7 +231,7 @@ def chosen(engine: Engine, wanted: Wanted, now: datetime, limit: int = MOST) -> 
     """(id, version) of the first tickets of the queue: for doing something to all of them."""
     with reading(engine) as connection:
         ids = [place.id for place in _places(connection, wanted, now, None, limit)]
-        versions = dict(connection.execute(select(_C.id, _C.version).where(_C.id.in_(ids))).all())  # type: ignore[arg-type]
+        versions = {row.id: row.version for row in connection.execute(select(_C.id, _C.version).where(_C.id.in_(ids)))}
     return [(id, versions[id]) for id in ids]
 
 

@@ -19,7 +19,7 @@ from threading import Lock, Thread
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, Select, Text, case, cast, func, literal, literal_column, select, text
+from sqlalchemy import ColumnElement, Engine, Select, Text, case, cast, func, literal, literal_column, select, text
 
 from aftersales import clock
 from aftersales.database import DatabaseBusy, reading
@@ -59,6 +59,7 @@ DIMENSIONS = (
     *("provisional", "no_rule", "trouble", "due", "level", "member", "amount"),
 )
 NO_CLOCK, FAR = "", "far"
+_UNREACHABLE: tuple[type[Exception], ...] = (DatabaseBusy, *UNREACHABLE)
 
 
 class Cube:
@@ -203,7 +204,7 @@ def _weighed(planes: Sequence[int], mask: int) -> int:
 
 
 def _question(dialect: str, now: datetime) -> Select[Any]:
-    yes = literal_column("1")
+    yes: ColumnElement[int] = literal_column("1")
     amount = case(*((least <= AMOUNT, n) for n, least in reversed(list(enumerate(AMOUNTS, 1)))), else_=0)
     hour = func.substr(cast(_C.due_at, Text), 1, 13) if dialect == "sqlite" else _POSTGRES_HOUR
     far = whole_hour(now) + HOURS * _HOUR
@@ -292,7 +293,7 @@ class Tally:
     def _ask_quietly(self) -> None:
         try:
             self._ask(clock.now())
-        except (DatabaseBusy, *UNREACHABLE):
+        except _UNREACHABLE:
             self._asked = time.monotonic()  # the last answer stands a little longer
 
 

@@ -131,16 +131,8 @@ def _around(site: Site, asked: Mapping[str, str]) -> tuple[Around, Wanted]:
     filters = read(asked, rules, shops)
     members = team_members(site, filters.team)
     cube = tally.of(engine).current(now)
-    around = Around(
-        rules,
-        filters,
-        shops,
-        identity.people(site),
-        identity.me(site),
-        cube,
-        now,
-        lambda team: team_members(site, team),
-    )
+    people, me = identity.people(site), identity.me(site)
+    around = Around(rules, filters, shops, people, me, cube, now, lambda team: team_members(site, team))
     return around, filters.wanted(rules, members)
 
 
