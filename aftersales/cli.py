@@ -88,13 +88,36 @@ def serve(
     host: Annotated[str | None, typer.Option(help="监听地址。")] = None,
     port: Annotated[int | None, typer.Option(help="端口。")] = None,
     scheduler: Annotated[bool, typer.Option(help="同一进程里运行调度。")] = True,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="训练场：另用一个数据库，时间可以快进。")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="训练场从头来过。")] = False,
 ) -> None:
     """网页和调度一起运行。The pages, and the scheduler in the same process."""
     from web.serve import serve as run
 
-    application = _application(db, upgrade=True)
+    application = _training_ground(db, fresh=fresh) if sandbox else _real(_application(db, upgrade=True))
     settings = application.settings
-    run(application, host=host or settings.host, port=port or settings.port, scheduler=scheduler)
+    run(application, host=host or settings.host, port=port or settings.port, scheduler=scheduler, sandbox=sandbox)
+
+
+def _training_ground(database_url: str | None, *, fresh: bool) -> Application:
+    """Never the database of the settings, whatever they say."""
+    from aftersales.sandbox import NotASandbox, make
+    from aftersales.settings import Settings
+
+    url = database_url or Settings().sandbox_database_url
+    try:
+        make(url, fresh=fresh)
+    except NotASandbox as problem:
+        _fail(str(problem), 2)
+    return _application(url)
+
+
+def _real(application: Application) -> Application:
+    from aftersales.sandbox import is_sandbox
+
+    if is_sandbox(application.engine):
+        _fail("这个数据库是训练场，请用 aftersales serve --sandbox 打开", 2)
+    return application
 
 
 @app.command("scheduler")
@@ -106,7 +129,7 @@ def run_scheduler(
     """只运行调度。The scheduler alone."""
     from aftersales.serving import run_scheduler as run
 
-    run(_application(db, upgrade=True), once=once, tick=tick)
+    run(_real(_application(db, upgrade=True)), once=once, tick=tick)
 
 
 @database_app.command("upgrade")

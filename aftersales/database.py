@@ -402,6 +402,10 @@ def check_schema(url: str | URL) -> Schema:
         engine.dispose()
 
 
+def has_table(connection: Connection, name: str) -> bool:
+    return inspect(connection).has_table(name)
+
+
 def schema_of(connection: Connection) -> Schema:
     wanted = _newest()
     context = MigrationContext.configure(connection, opts={"compare_type": True})

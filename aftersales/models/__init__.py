@@ -3,8 +3,11 @@
 Whoever changes a table here writes a migration beside it; `database.check_schema` and a test compare the two.
 """
 
-from aftersales.models import people, queue, tickets
+from aftersales.models import people, queue, reports, sandbox, tickets
 from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
-__all__ = ["TRIGGERS", "Instant", "Json", "Whole", "YesNo", "metadata", "people", "queue", "tickets"]
+__all__ = [
+    *("TRIGGERS", "Instant", "Json", "Whole", "YesNo", "metadata"),
+    *("people", "queue", "reports", "sandbox", "tickets"),
+]
