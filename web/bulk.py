@@ -40,15 +40,26 @@ _NEEDED = {"evidence_required", "missing_field", "missing_evidence"}
 # ── which steps ──
 
 
-def steps_for(rules: Rules, tickets: Iterable[Ticket]) -> list[tuple[str, str, str]]:
-    """(workflow.step, its label, label of the type) of all that agents may do to these tickets together."""
+@dataclass(frozen=True)
+class Offer:
+    """A step for many: `name` is workflow.step, `states` are those of these tickets that it leaves (workflow.state)."""
+
+    name: str
+    label: str
+    kind: str
+    states: Sequence[str]
+
+
+def steps_for(rules: Rules, tickets: Iterable[Ticket]) -> list[Offer]:
+    """All that agents may do to these tickets together."""
     states = {(ticket.workflow, ticket.state) for ticket in tickets}
     found = []
     for key, table in rules.catalog.workflows.items():
         here = [state for state in table.waiting if (key, state.name) in states]
         for move in table.moves:
-            if isinstance(move, Step) and for_many(move) and any(state in move.sources for state in here):
-                found.append((f"{key}.{move.name}", move.label, table.label))
+            leaves = [f"{key}.{state.name}" for state in here if state in move.sources]
+            if leaves and isinstance(move, Step) and for_many(move):
+                found.append(Offer(f"{key}.{move.name}", move.label, table.label, leaves))
     return found
 
 

@@ -159,7 +159,7 @@ class Telling:
             workflow=words.workflow_label(rules, ticket.workflow),
             policy=words.policy_label(rules, ticket.policy),
             state=words.state_label(rules, ticket.workflow, ticket.state),
-            turn=party.value if party else "",
+            turn=gettext("等{party}", party=party.value) if party else "",
             turn_icon=TURN_ICONS[party] if party else "check",
             about=_about(ticket),
             quoted=_quoted(ticket),

@@ -14,6 +14,7 @@ from aftersales.money import yuan
 from aftersales.office.accounts import Account
 from aftersales.office.views import View
 from aftersales.queries.tally import AMOUNTS, Cube
+from aftersales.workflows.vocabulary import Party
 from web import words
 from web.filters import NOBODY, TURNS, Filters, of_query, states_of
 from web.i18n import gettext
@@ -90,7 +91,7 @@ class Around:
             ("暂定（节假日未公布）", Filters(mark="provisional")),
             ("规则缺失", Filters(mark="no_rule")),
         ]
-        turns = [(f"等{party.value}", Filters(turn=turn)) for turn, party in TURNS.items() if party]
+        turns = [(_waits_for(party), Filters(turn=turn)) for turn, party in TURNS.items() if party]
         team = [("大额 ≥ ¥5,000", Filters(from_yuan="5000")), ("已升级", Filters(mark="escalated"))]
         own_views = [*mine, ("未分配", Filters(owner=NOBODY))]
         groups = [("我的", own_views), ("时限", limits), ("轮到谁", turns), ("团队视图", team)]
@@ -126,7 +127,7 @@ class Around:
     def menus(self) -> list[Menu]:
         rules, cube = self.rules, self.cube
         states = states_of(rules, self.filters.workflow)
-        turns = [(turn, f"等{party.value}") for turn, party in TURNS.items() if party]
+        turns = [(turn, _waits_for(party)) for turn, party in TURNS.items() if party]
         amounts = [(str(fen // 100), _at_least(fen)) for fen in AMOUNTS]
         levels = sorted(str(value) for value in cube.values("level") if value) if cube else []
         members = sorted(str(value) for value in cube.values("member") if value) if cube else []
@@ -203,7 +204,7 @@ class Around:
             "workflow": lambda: words.workflow_label(rules, value),
             "policy": lambda: words.policy_label(rules, value),
             "state": lambda: words.state_label(rules, *value.split(".", 1)),
-            "turn": lambda: f"等{party.value}" if party else "等系统",
+            "turn": lambda: _waits_for(party) if party else "等系统",
             "due": lambda: DUE_LABELS[value],
             "mark": lambda: MARK_LABELS[value],
             "level": lambda: gettext("投诉 {level}", level=value),
@@ -219,6 +220,10 @@ class Around:
         if name in said:
             return said[name](), False
         return written[name]() if name in written else value.replace("T", " "), True
+
+
+def _waits_for(party: Party) -> str:
+    return gettext("等{party}", party=party.value)
 
 
 def _at_least(fen: int) -> str:

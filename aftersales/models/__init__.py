@@ -8,6 +8,15 @@ from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
 __all__ = [
-    *("TRIGGERS", "Instant", "Json", "Whole", "YesNo", "metadata"),
-    *("people", "queue", "reports", "sandbox", "tickets"),
+    "TRIGGERS",
+    "Instant",
+    "Json",
+    "Whole",
+    "YesNo",
+    "metadata",
+    "people",
+    "queue",
+    "reports",
+    "sandbox",
+    "tickets",
 ]

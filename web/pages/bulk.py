@@ -13,7 +13,7 @@ from aftersales import clock, queries
 from aftersales.queries.queue import MOST
 from aftersales.workflows.plain import ASSIGN
 from web import bulk, forms, identity, visit
-from web.bulk import Picked, PickedTickets, Preview, steps_for
+from web.bulk import Offer, Picked, PickedTickets, Preview, steps_for
 from web.filters import of_query
 from web.forms import Input
 from web.i18n import gettext, translated
@@ -74,7 +74,7 @@ def _inputs(site: Site, shown: Preview) -> Sequence[Input]:
     return drawn
 
 
-def _steps(site: Site, picked: Picked) -> list[tuple[str, str, str]]:
+def _steps(site: Site, picked: Picked) -> list[Offer]:
     return steps_for(site.rules(), queries.loaded(site.desk.engine, picked.ids))
 
 

@@ -59,10 +59,22 @@
       var words = one("[data-picked]");
       words.textContent = all ? "" : fill(words.dataset.words, { n: count() });
       one("[data-all]").checked = n > 0 && n === rows().length;
+      offer(all);
       if (bar.hidden) more.replaceChildren();
       else if (step.value) preview();
     }
     form.addEventListener("change", function (event) { if (!event.target.closest("[data-bulk-more]")) told(); else preview(); });
+
+    // Only steps that some chosen row can take.
+    var steps = Array.from(step.querySelectorAll("option[data-from]"));
+    function offer(all) {
+      var states = new Set(picked().map(function (row) { return row.dataset.state; }));
+      steps.forEach(function (option) {
+        var fits = all || option.dataset.from.split(" ").some(function (state) { return states.has(state); });
+        option.hidden = option.disabled = !fits;
+        if (!fits && option.selected) { step.value = ""; more.replaceChildren(); }
+      });
+    }
 
     // ── what would come of it ──
     var asked = 0, waiting = 0;
