@@ -50,7 +50,7 @@ CHEAP = 0.03
 #: an answer is good for so long, and for this many times as long as the question took, s
 FRESH, TIMES = 3.0, 20.0
 #: a first page waits so long for a large desk's first answer, s
-PATIENCE = 0.15
+PATIENCE = 0.05
 #: a desk of more open tickets is not asked while somebody waits before it is known how long that takes
 SMALL = 3000
 

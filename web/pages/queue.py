@@ -14,7 +14,7 @@ from aftersales import clock, queries
 from aftersales.clock import UTC
 from aftersales.desk import Desk
 from aftersales.office import views
-from aftersales.queries import Place, Wanted, tally
+from aftersales.queries import Page, Place, Wanted, tally
 from aftersales.queries.queue import MOST, end_of_day
 from web import identity
 from web.bulk import steps_for
@@ -80,7 +80,7 @@ def queue(request: Request, site: TheSite) -> Response:
     found = queries.queue(site.desk.engine, wanted, around.now, after=after, limit=ROWS)
     told = telling(site, around.now)
     rows = [told.row(waiting) for waiting in found.rows]
-    filters, total = around.filters, _total(site.desk, around, wanted)
+    filters, total = around.filters, _total(site.desk, around, wanted, found, after)
     saved = views.seen_by(site.desk.engine, around.me.login if around.me else "")
     groups = around.views(saved)
     context: dict[str, Any] = {
@@ -141,8 +141,10 @@ def team_members(_site: Site, _team: str) -> Collection[str]:
     return ()
 
 
-def _total(desk: Desk, around: Around, wanted: Wanted) -> int | None:
+def _total(desk: Desk, around: Around, wanted: Wanted, found: Page, after: Place | None) -> int | None:
     """How many tickets the filter finds: by the tally, else counted up to COUNTED + 1."""
+    if after is None and found.next is None:
+        return len(found.rows)
     told = around.count(around.filters)
     if told is not None or around.cube is None:
         return told
