@@ -62,14 +62,14 @@ class Filters:
         query = urlencode(self.given | more)
         return f"/?{query}" if query else "/"
 
-    def wanted(self, rules: Rules, members: Collection[str] = ()) -> Wanted:
-        """`members`: logins of the team asked for."""
+    def wanted(self, rules: Rules) -> Wanted:
         return Wanted(
             workflow=self.workflow,
             policy=self.policy,
             shop_id=int(self.shop) if self.shop else None,
             states=_states(self, rules),
-            owners=_owners(self, members),
+            owners=_owners(self),
+            team_id=int(self.team) if self.team else None,
             due=self.due,
             due_from=_instant(self.due_from),
             due_to=_instant(self.due_to),
@@ -142,12 +142,10 @@ def _states(filters: Filters, rules: Rules) -> frozenset[tuple[str, str]] | None
     )
 
 
-def _owners(filters: Filters, members: Collection[str]) -> frozenset[str | None] | None:
-    if filters.owner == NOBODY:
-        return frozenset([None])
+def _owners(filters: Filters) -> frozenset[str | None] | None:
     if filters.owner:
-        return frozenset([filters.owner] if not filters.team or filters.owner in members else [])
-    return frozenset(members) if filters.team else None
+        return frozenset([None if filters.owner == NOBODY else filters.owner])
+    return None
 
 
 def _instant(text: str) -> datetime | None:

@@ -5,7 +5,7 @@ All counts are sums over one cube (queries/tally.py); where the cube cannot tell
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,12 +68,12 @@ class Around:
     me: Account | None
     cube: Cube | None
     now: datetime
-    #: logins of a team, by its id
-    members: Callable[[str], Collection[str]]
+    #: groups that are at work, by id
+    teams: Mapping[int, str]
 
     def count(self, filters: Filters) -> int | None:
         """None where the cube cannot tell."""
-        wanted = filters.wanted(self.rules, self.members(filters.team) if filters.team else ())
+        wanted = filters.wanted(self.rules)
         if self.cube is None or not self.cube.can_tell(wanted):
             return None
         return self.cube.count(self.cube.mask(wanted))
@@ -137,11 +137,13 @@ class Around:
             self._menu("轮到谁", "turn", turns),
             self._menu("时限", "due", list(DUE_LABELS.items())),
             self._menu("标记", "mark", list(MARK_LABELS.items())),
+            self._menu("分组", "team", [(str(id), name) for id, name in self.teams.items()], written=True),
             self._menu("负责人", "owner", self._owners(), written=True, only_some=True),
             self._menu("金额", "from_yuan", amounts),
             self._menu("投诉等级", "level", [(level, level) for level in levels], written=True),
             self._menu("会员等级", "member", [(member, member) for member in members], written=True),
         ]
+        # with one shop there is nothing to choose
         kept = [menu for menu in menus if menu.chosen or len(menu.choices) > (menu.label == "店铺")]
         return kept + self._others()
 
@@ -153,9 +155,9 @@ class Around:
         return [(NOBODY, gettext("未分配")), *sorted(names.items(), key=lambda pair: pair[1])]
 
     def _others(self) -> list[Menu]:
-        """What only an address asks for: hours, a team; to be seen and taken away."""
+        """What only an address asks for, hours: to be seen and taken away."""
         found = []
-        for name, label in (("due_from", "到期不早于"), ("due_to", "到期早于"), ("team", "分组")):
+        for name, label in (("due_from", "到期不早于"), ("due_to", "到期早于")):
             value = getattr(self.filters, name)
             if value:
                 shown = value.replace("T", " ")
@@ -213,6 +215,7 @@ class Around:
         written: dict[str, Callable[[], str]] = {
             "owner": lambda: account.name if account else value,
             "shop": lambda: self.shops.get(int(value), value),
+            "team": lambda: self.teams.get(int(value), value),
             "from_yuan": lambda: _at_least(int(value) * 100),
         }
         if name == "owner" and value == NOBODY:

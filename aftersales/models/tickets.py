@@ -31,6 +31,12 @@ from aftersales.models.columns import (
     whole,
 )
 
+#: first the order of the queue, then what is counted over all open tickets
+QUEUE = (
+    "due_at", "id", "shop_id", "workflow", "policy", "state", "clock_timeout", "owner", "entered_at", "alarm_at",
+    "escalated", "overdue_in",
+)  # fmt: skip
+
 
 class Shop(SQLModel, table=True):
     __tablename__ = "shop"
@@ -65,12 +71,15 @@ class TicketRow(SQLModel, table=True):
         check("authority_known", "authority IN ('local', 'platform')"),
         # the scheduler: what is due, and when to wake up
         Index("ix_ticket_alarm", "alarm_at", **where("alarm_at IS NOT NULL")),
-        # the queue in its three parts (queries/queue.py): each in its order, with what it is filtered by every day
+        # the queue in its order, with what it is filtered by and what the shift board counts: counting reads no ticket
+        Index("ix_ticket_queue", *QUEUE, **where("closed_at IS NULL")),
+        # its other two parts (queries/queue.py): late tickets, and those without a clock
         Index("ix_ticket_late", "entered_at", "id", *FILTERS, **where(f"closed_at IS NULL AND {LATE}")),
-        Index("ix_ticket_running", "due_at", "id", *FILTERS, **where("due_at IS NOT NULL")),
         Index("ix_ticket_still", "entered_at", "id", *FILTERS, **where("closed_at IS NULL AND due_at IS NULL")),
         # the few that are provisional, paused, without a rule, or could not be decided
         Index("ix_ticket_odd", "due_at", "id", **where(ODD)),
+        # of one agent, most urgent first
+        Index("ix_ticket_queue_of_owner", "shop_id", "owner", "due_at", "id", **where("closed_at IS NULL")),
         Index("ix_ticket_order", "shop_id", "order_no"),
         Index(
             "uq_ticket_platform_no",
@@ -207,6 +216,7 @@ class PaymentRow(SQLModel, table=True):
         check("i19_amount_positive", "amount_fen > 0"),
         check("status_known", "status IN ('ordered', 'paid', 'failed', 'offline')"),
         Index("ix_payment_ordered", "id", **where("status = 'ordered'")),
+        Index("ix_payment_failed", "id", **where("status = 'failed'")),
         STRICT,
     )
 

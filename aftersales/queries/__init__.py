@@ -2,10 +2,12 @@
 
 from aftersales.queries.health import UNREACHABLE, last_beat
 from aftersales.queries.queue import Page, Place, Waiting, Wanted, any_ticket, chosen, count, queue, some
+from aftersales.queries.team import Held, groups_of, held_by, how_many_have, run_out_between, these
 from aftersales.queries.tickets import events, key_used, linked, loaded, numbered, shops, ticket, ticket_by_number
 
 __all__ = [
     "UNREACHABLE",
+    "Held",
     "Page",
     "Place",
     "Waiting",
@@ -14,14 +16,19 @@ __all__ = [
     "chosen",
     "count",
     "events",
+    "groups_of",
+    "held_by",
+    "how_many_have",
     "key_used",
     "last_beat",
     "linked",
     "loaded",
     "numbered",
     "queue",
+    "run_out_between",
     "shops",
     "some",
+    "these",
     "ticket",
     "ticket_by_number",
 ]

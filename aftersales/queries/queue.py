@@ -17,10 +17,11 @@ from aftersales import store
 from aftersales.clock import SHANGHAI
 from aftersales.database import Connection, reading
 from aftersales.models import metadata
+from aftersales.queries import search
 from aftersales.rows import EVENT, event_from_row
 from aftersales.ticket import Event, Ticket
 
-_TICKET, _SHOP, _EVENT, _WAYBILL = (metadata.tables[name] for name in ("ticket", "shop", "ticket_event", "waybill"))
+_TICKET, _SHOP, _EVENT, _TEAM = (metadata.tables[name] for name in ("ticket", "shop", "ticket_event", "ticket_team"))
 _HOUR = timedelta(hours=1)
 #: a list of hits, and a selection of all, end here
 MOST = 500
@@ -38,6 +39,8 @@ class Wanted:
     #: (workflow, state): of a state, or of all states that wait for somebody
     states: frozenset[tuple[str, str]] | None = None
     owners: frozenset[str | None] | None = None
+    #: the group it was given to
+    team_id: int | None = None
     #: one of DUE
     due: str = ""
     due_from: datetime | None = None
@@ -131,7 +134,7 @@ def end_of_day(now: datetime) -> datetime:
     return (midnight + timedelta(days=1)).astimezone(now.tzinfo)
 
 
-def _asked(wanted: Wanted, now: datetime) -> list[Any]:
+def _asked(dialect: str, wanted: Wanted, now: datetime) -> list[Any]:
     conditions: list[Any] = [
         column == value
         for column, value in (
@@ -147,6 +150,8 @@ def _asked(wanted: Wanted, now: datetime) -> list[Any]:
         conditions.append(_in_states(wanted.states))
     if wanted.owners is not None:
         conditions.append(_of_owners(wanted.owners))
+    if wanted.team_id is not None:
+        conditions.append(_C.id.in_(select(_TEAM.c.ticket_id).where(_TEAM.c.team_id == wanted.team_id)))
     if wanted.mark:
         conditions += _marked(wanted.mark, now)
     if wanted.from_fen:
@@ -155,7 +160,7 @@ def _asked(wanted: Wanted, now: datetime) -> list[Any]:
     conditions += [] if start is None else [_C.due_at >= start]
     conditions += [] if end is None else [_C.due_at < end]
     if wanted.text:
-        conditions.append(_says(wanted.text))
+        conditions.append(search.matching(dialect, wanted.text))
     return conditions
 
 
@@ -186,22 +191,13 @@ def _marked(mark: str, now: datetime) -> list[Any]:
     return of[mark]
 
 
-def _says(typed: str) -> ColumnElement[bool]:
-    """The number, the order, the buyer or a waybill begins with this."""
-    like = typed.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    waybills = select(_WAYBILL.c.ticket_id).where(_WAYBILL.c.waybill_no.like(like, escape="\\"))
-    begins = [column.like(like, escape="\\") for column in (_C.number, _C.order_no, _C.buyer)]
-    return or_(*begins, _C.id.in_(waybills))
-
-
 # ── a page ──
 
 LATE, RUNNING, STILL = 0, 1, 2
-#: The parts of the queue, one after the other, each with its order: late, those with a clock, those without. A ticket
-#: with a clock is open (i02), which need not be asked of its row.
+#: The parts of the queue, one after the other, each with its order: late, those with a clock, those without.
 _PARTS: tuple[tuple[tuple[Any, ...], Any], ...] = (
     ((OPEN, IS_LATE), _C.entered_at),
-    ((_C.due_at.is_not(None), _NOT_LATE), _C.due_at),
+    ((OPEN, _C.due_at.is_not(None), _NOT_LATE), _C.due_at),
     ((OPEN, _C.due_at.is_(None), _NOT_LATE), _C.entered_at),
 )
 
@@ -223,7 +219,9 @@ def some(engine: Engine, ids: Sequence[int], wanted: Wanted, now: datetime) -> t
         parts: dict[int, int] = {}
         for part, (belongs, _) in enumerate(_PARTS):
             parts |= dict.fromkeys(connection.execute(select(_C.id).where(*belongs, among)).scalars(), part)
-        still = set(connection.execute(select(_C.id).where(OPEN, among, *_asked(wanted, now))).scalars())
+        still = set(
+            connection.execute(select(_C.id).where(OPEN, among, *_asked(_dialect(engine), wanted, now))).scalars()
+        )
         return _rows(connection, {id: parts.get(id, STILL) for id in ids}), still
 
 
@@ -237,9 +235,13 @@ def chosen(engine: Engine, wanted: Wanted, now: datetime, limit: int = MOST) -> 
 
 def count(engine: Engine, wanted: Wanted, now: datetime, limit: int) -> int:
     """How many tickets, counted one by one up to `limit`: for filters that the tally cannot tell."""
-    inner = select(_C.id).where(OPEN, *_asked(wanted, now)).limit(limit).subquery()
+    inner = select(_C.id).where(OPEN, *_asked(_dialect(engine), wanted, now)).limit(limit).subquery()
     with reading(engine) as connection:
         return connection.execute(select(func.count()).select_from(inner)).scalar_one()
+
+
+def _dialect(engine: Engine) -> str:
+    return engine.dialect.name
 
 
 def _places(connection: Connection, wanted: Wanted, now: datetime, after: Place | None, limit: int) -> list[Place]:
@@ -247,7 +249,8 @@ def _places(connection: Connection, wanted: Wanted, now: datetime, after: Place 
     for part in _parts_of(wanted):
         if (after is None or part >= after.part) and len(found) < limit:
             here = after if after is not None and part == after.part else None
-            rows = connection.execute(_part_of_queue(part, wanted, now, here, limit - len(found)))
+            statement = _part_of_queue(connection.dialect.name, part, wanted, now, here)
+            rows = connection.execute(statement.limit(limit - len(found)))
             found += [Place(part, row.at, row.id) for row in rows]
     return found
 
@@ -262,13 +265,13 @@ def _parts_of(wanted: Wanted) -> Sequence[int]:
     return (LATE, RUNNING) if clock else (LATE, RUNNING, STILL)
 
 
-def _part_of_queue(part: int, wanted: Wanted, now: datetime, after: Place | None, limit: int) -> Select[Any]:
-    """`limit` places of one part: keyset paging, since OFFSET reads all that it leaves out."""
+def _part_of_queue(dialect: str, part: int, wanted: Wanted, now: datetime, after: Place | None) -> Select[Any]:
+    """The places of one part: keyset paging, since OFFSET reads all that it leaves out."""
     belongs, order = _PARTS[part]
-    statement = select(_C.id, order.label("at")).where(*belongs, *_asked(wanted, now))
+    statement = select(_C.id, order.label("at")).where(*belongs, *_asked(dialect, wanted, now))
     if after is not None:
         statement = statement.where(order >= after.at, or_(order > after.at, _C.id > after.id))
-    return statement.order_by(order, _C.id).limit(limit)
+    return statement.order_by(order, _C.id)
 
 
 def _rows(connection: Connection, parts: Mapping[int, int]) -> list[Waiting]:

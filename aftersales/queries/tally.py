@@ -39,7 +39,8 @@ from aftersales.queries.queue import (
 )  # fmt: skip
 from aftersales.rows import sqlite_instant
 
-_C = metadata.tables["ticket"].c
+_TICKET, _TEAM = metadata.tables["ticket"], metadata.tables["ticket_team"]
+_C = _TICKET.c
 _HOUR = timedelta(hours=1)
 #: due times are told apart by the hour this far ahead
 HOURS = 24 * 4
@@ -56,7 +57,7 @@ SMALL = 3000
 
 DIMENSIONS = (
     *("shop_id", "workflow", "state", "policy", "owner", "late", "past", "soon", "escalated", "paused"),
-    *("provisional", "no_rule", "trouble", "due", "level", "member", "amount"),
+    *("provisional", "no_rule", "trouble", "due", "level", "member", "amount", "team"),
 )
 NO_CLOCK, FAR = "", "far"
 _UNREACHABLE: tuple[type[Exception], ...] = (DatabaseBusy, *UNREACHABLE)
@@ -114,7 +115,7 @@ class Cube:
             name: self.where(name, value)
             for name, value in (
                 ("workflow", wanted.workflow), ("policy", wanted.policy), ("shop_id", wanted.shop_id),
-                ("level", wanted.level), ("member", wanted.member),
+                ("level", wanted.level), ("member", wanted.member), ("team", wanted.team_id),
             )
             if value not in ("", None)
         }  # fmt: skip
@@ -226,10 +227,12 @@ def _question(dialect: str, now: datetime) -> Select[Any]:
         "level": func.coalesce(LEVEL, ""),
         "member": func.coalesce(MEMBER, ""),
         "amount": amount,
+        "team": func.coalesce(_TEAM.c.team_id, 0),
     }
     columns = [told[name].label(f"d_{name}") for name in DIMENSIONS]
     sums = (func.count(), cast(func.sum(AMOUNT), _C.paid_fen.type))
-    return select(*columns, *sums).where(OPEN).group_by(*(literal_column(f"d_{name}") for name in DIMENSIONS))
+    statement = select(*columns, *sums).outerjoin_from(_TICKET, _TEAM, _TEAM.c.ticket_id == _C.id)
+    return statement.where(OPEN).group_by(*(literal_column(f"d_{name}") for name in DIMENSIONS))
 
 
 _POSTGRES_HOUR = func.to_char(func.timezone(literal("UTC"), _C.due_at), literal("YYYY-MM-DD HH24"))

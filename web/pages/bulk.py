@@ -17,7 +17,6 @@ from web.bulk import Offer, Picked, PickedTickets, Preview, steps_for
 from web.filters import of_query
 from web.forms import Input
 from web.i18n import gettext, translated
-from web.pages.queue import team_members
 from web.rendering import page
 from web.site import Site, TheSite
 
@@ -83,8 +82,7 @@ def _everything(site: Site, picked: Picked) -> Picked:
     if not picked.everything:
         return picked
     filters = of_query(picked.back, site.rules(), dict(queries.shops(site.desk.engine)))
-    wanted = filters.wanted(site.rules(), team_members(site, filters.team))
-    found = queries.chosen(site.desk.engine, wanted, clock.now())
+    found = queries.chosen(site.desk.engine, filters.wanted(site.rules()), clock.now())
     return replace(picked, tickets=found)
 
 

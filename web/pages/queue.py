@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from aftersales import clock, queries
 from aftersales.clock import UTC
 from aftersales.desk import Desk
-from aftersales.office import views
+from aftersales.office import teams, views
 from aftersales.queries import Page, Place, Wanted, tally
 from aftersales.queries.queue import MOST, end_of_day
 from web import identity
@@ -129,16 +129,14 @@ def _around(site: Site, asked: Mapping[str, str]) -> tuple[Around, Wanted]:
     rules, now, engine = site.rules(), clock.now(), site.desk.engine
     shops = dict(queries.shops(engine))
     filters = read(asked, rules, shops)
-    members = team_members(site, filters.team)
     cube = tally.of(engine).current(now)
     people, me = identity.people(site), identity.me(site)
-    around = Around(rules, filters, shops, people, me, cube, now, lambda team: team_members(site, team))
-    return around, filters.wanted(rules, members)
+    around = Around(rules, filters, shops, people, me, cube, now, _teams(site))
+    return around, filters.wanted(rules)
 
 
-def team_members(_site: Site, _team: str) -> Collection[str]:
-    """Logins of the team of this id; nobody's for one that does not exist."""
-    return ()
+def _teams(site: Site) -> dict[int, str]:
+    return {group.id: group.name for group in teams.groups(site.desk.engine) if group.active}
 
 
 def _total(desk: Desk, around: Around, wanted: Wanted, found: Page, after: Place | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The queue across shops, in its three parts, with its filters in the index; saved views.
+"""Late tickets and those without a clock in the order of the queue, with its filters in the index; saved views.
 
 Revision: 0003, after 0002
 """
@@ -27,12 +27,9 @@ def where(condition: str) -> dict[str, Any]:
 
 
 def upgrade() -> None:
-    op.drop_index("ix_ticket_queue", "ticket")
-    op.drop_index("ix_ticket_queue_of_owner", "ticket")
     op.create_index(
         "ix_ticket_late", "ticket", ["entered_at", "id", *FILTERS], **where(f"closed_at IS NULL AND {LATE}")
     )
-    op.create_index("ix_ticket_running", "ticket", ["due_at", "id", *FILTERS], **where("due_at IS NOT NULL"))
     op.create_index(
         "ix_ticket_still", "ticket", ["entered_at", "id", *FILTERS], **where("closed_at IS NULL AND due_at IS NULL")
     )
@@ -54,8 +51,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("saved_view")
-    for name in ("odd", "still", "running", "late"):
+    for name in ("odd", "still", "late"):
         op.drop_index(f"ix_ticket_{name}", "ticket")
-    still_open = where("closed_at IS NULL")
-    op.create_index("ix_ticket_queue", "ticket", ["shop_id", "due_at", "id"], **still_open)
-    op.create_index("ix_ticket_queue_of_owner", "ticket", ["shop_id", "owner", "due_at", "id"], **still_open)
