@@ -50,6 +50,24 @@ def filled_in(form: Form, given: Mapping[str, Any], at: datetime, also: Sequence
     return {name: _clean(asked[name], value, at) for name, value in present.items()}
 
 
+def sorted_out(
+    form: Form, given: Mapping[str, Any], at: datetime, also: Sequence[Fact] = ()
+) -> tuple[dict[str, Any], list[tuple[str, Refused]]]:
+    """As `filled_in`, for a form that is still being filled in: what is well formed, and (name, refusal) for each
+    input that is not, the empty ones first."""
+    present = {name: value for name, value in given.items() if value is not None and value != ""}
+    asked = {fact.name: fact for fact in form.facts}
+    wanted = {fact.name: fact for fact in (*form.asks, *also) if fact.name not in present}
+    wrong = [(name, Refused("missing_field", say("{what}还没有填", what=fact.label))) for name, fact in wanted.items()]
+    well: dict[str, Any] = {}
+    for name, value in present.items():
+        try:
+            well |= {name: _clean(asked[name], value, at)} if name in asked else {}
+        except Refused as refusal:
+            wrong.append((name, refusal))
+    return well, wrong
+
+
 def _not_asked(form: Form, name: str, able: str) -> str:
     return say("「{form}」不收「{name}」这一项，可填的有：{able}", form=form.label, name=Written(name), able=able)
 
