@@ -15,7 +15,7 @@ from aftersales.desk import Desk
 from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
-from web.pages import choices, health, new, queue, ticket
+from web.pages import choices, health, moment, new, queue, team, ticket
 from web.rendering import page
 from web.shield import Shield
 from web.site import SeveralShops, Site
@@ -50,7 +50,7 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems)
-    for room in (assets, health, choices, queue, new, ticket):
+    for room in (assets, health, choices, queue, new, team, moment, ticket):
         app.include_router(room.router)
     errors.install(app)
     app.add_exception_handler(SeveralShops, _which_shop)
