@@ -55,16 +55,21 @@ def year_of(calendar: WorkCalendar, year: int) -> list[list[list[Square | None]]
     ]
 
 
+def _reason(calendar: WorkCalendar, day: date) -> str:
+    """The name of the day; that it is the shop's own line is said beside it."""
+    return calendar.reason(day).removeprefix("门店设置：")
+
+
 def _square(calendar: WorkCalendar, day: date) -> Square:
     works, weekend = calendar.is_workday(day), day.weekday() > 4
     kind = "off" if calendar.is_holiday(day) else "on" if works and weekend else "work" if works else "rest"
-    return Square(day, kind, calendar.reason(day), calendar.source(day) == "operator")
+    return Square(day, kind, _reason(calendar, day), calendar.source(day) == "operator")
 
 
 def runs_of(calendar: WorkCalendar, year: int) -> list[Run]:
     found: list[Run] = []
     for day in calendar.special_days(year):
-        works, reason, source = calendar.is_workday(day), calendar.reason(day), calendar.source(day)
+        works, reason, source = calendar.is_workday(day), _reason(calendar, day), calendar.source(day)
         last = found[-1] if found else None
         if last and (last.last + DAY, last.works, last.reason, last.source) == (day, works, reason, source):
             found[-1] = Run(last.first, day, reason, works, source)
