@@ -90,13 +90,36 @@ def serve(
     host: Annotated[str | None, typer.Option(help="监听地址。")] = None,
     port: Annotated[int | None, typer.Option(help="端口。")] = None,
     scheduler: Annotated[bool, typer.Option(help="同一进程里运行调度。")] = True,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="训练场：另用一个数据库，时间可以快进。")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="训练场从头来过。")] = False,
 ) -> None:
     """网页和调度一起运行。The pages, and the scheduler in the same process."""
     from web.serve import serve as run
 
-    application = _application(db, upgrade=True)
+    application = _training_ground(db, fresh=fresh) if sandbox else _real(_application(db, upgrade=True))
     settings = application.settings
-    run(application, host=host or settings.host, port=port or settings.port, scheduler=scheduler)
+    run(application, host=host or settings.host, port=port or settings.port, scheduler=scheduler, sandbox=sandbox)
+
+
+def _training_ground(database_url: str | None, *, fresh: bool) -> Application:
+    """Never the database of the settings, whatever they say."""
+    from aftersales.sandbox import NotASandbox, make
+    from aftersales.settings import Settings
+
+    url = database_url or Settings().sandbox_database_url
+    try:
+        make(url, fresh=fresh)
+    except NotASandbox as problem:
+        _fail(str(problem), 2)
+    return _application(url)
+
+
+def _real(application: Application) -> Application:
+    from aftersales.sandbox import is_sandbox
+
+    if is_sandbox(application.engine):
+        _fail("这个数据库是训练场，请用 aftersales serve --sandbox 打开", 2)
+    return application
 
 
 @app.command("scheduler")
@@ -108,7 +131,7 @@ def run_scheduler(
     """只运行调度。The scheduler alone."""
     from aftersales.serving import run_scheduler as run
 
-    run(_application(db, upgrade=True), once=once, tick=tick)
+    run(_real(_application(db, upgrade=True)), once=once, tick=tick)
 
 
 @database_app.command("upgrade")
@@ -133,6 +156,24 @@ def db_check(db: DatabaseUrl = None) -> None:
     if schema.differences:
         _fail("\n".join(["数据库结构与程序不一致，请用备份核对：", *schema.differences]))
     typer.echo(f"数据库结构与程序一致：{database.shown(url)}")
+
+
+@database_app.command("reindex")
+def db_reindex(
+    db: DatabaseUrl = None,
+    check: Annotated[bool, typer.Option("--check", help="只看缺哪些，不写。")] = False,
+) -> None:
+    """重建搜索索引；重建时可以照常办公，只是搜索暂时不全。Makes the search index anew."""
+    from aftersales import search_index
+
+    engine = _application(db).engine
+    if not check:
+        typer.echo(f"搜索索引已重建：{search_index.rebuild(engine)} 条")
+        return
+    if lacking := [*search_index.missing(engine)]:
+        shown = "、".join(map(str, lacking[:20])) + (" 等" if len(lacking) > 20 else "")
+        _fail(f"{len(lacking)} 张工单有内容搜不到（编号 {shown}），请运行 aftersales db reindex")
+    typer.echo("搜索索引完整")
 
 
 def _url(db: str | None) -> str:

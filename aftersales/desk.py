@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from aftersales import arrivals, decide, store
+from aftersales import arrivals, decide, search_index, store
 from aftersales.arrivals import Landed
 from aftersales.clock import shown_day, whole_second
 from aftersales.database import Connection, DatabaseBusy, Engine, reading, writing
@@ -24,6 +24,7 @@ from aftersales.dispatch import Dispatch
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.fill_in import LONGEST_NAME, text_problem
 from aftersales.office import transfers
+from aftersales.saying import Written, listed, say
 from aftersales.ticket import Change, Event, Opening, Ticket
 from aftersales.workflows import facts
 from aftersales.workflows.context import NOTHING_KNOWN, Known
@@ -116,6 +117,7 @@ class Desk:
             opened = {key: dispatch.opened(one) if isinstance(one, Change) else one for key, one in opened.items()}
             changes = [change for change in opened.values() if isinstance(change, Change)]
             store.write(connection, changes)
+            search_index.write(connection, changes)
             for change in changes:
                 transfers.keep(connection, change.after, change.events)
         for change in changes:
@@ -182,11 +184,13 @@ class Desk:
         """`parent`: the ticket for which the system opens this one."""
         rules = self.rules()
         if new.workflow not in rules.catalog.workflows:
-            raise Refused("unknown_rule", f"没有「{new.workflow}」这种工单，可选：{'、'.join(rules.catalog.workflows)}")
+            able = listed(rules.catalog.workflows)
+            says = say("没有「{key}」这种工单，可选：{able}", key=Written(new.workflow), able=able)
+            raise Refused("unknown_rule", says)
         if new.policy not in rules.catalog.policies:
-            raise Refused(
-                "unknown_rule", f"没有「{new.policy}」这个平台的规则，可选：{'、'.join(rules.catalog.policies)}"
-            )
+            able = listed(rules.catalog.policies)
+            says = say("没有「{key}」这个平台的规则，可选：{able}", key=Written(new.policy), able=able)
+            raise Refused("unknown_rule", says)
         open_key = decide.open_key(new)
         number = self._still_open(connection, store.open_ticket_on(connection, shop_id, new.workflow, open_key), new.at)
         ticket_id, ticket_number = self._next(connection, shop_id, new.workflow, new.at)
@@ -213,6 +217,7 @@ class Desk:
 
     def _record(self, connection: Connection, change: Change, key: str | None) -> None:
         store.write(connection, [change], command_key=key)
+        search_index.write(connection, [change])
         transfers.keep(connection, change.after, change.events)
         store.tell_schedulers(connection, change.after.alarm_at)
         self._follow(connection, change)
@@ -355,7 +360,7 @@ def _fingerprint(told: list[Any]) -> str:
 def _load(connection: Connection, ticket_id: int) -> Ticket:
     found = store.load(connection, [ticket_id], lock=True)
     if not found:
-        raise UnknownTicket(f"没有编号为 {ticket_id} 的工单")
+        raise UnknownTicket(say("没有编号为 {number} 的工单", number=ticket_id))
     return found[0]
 
 

@@ -16,7 +16,6 @@ from itertools import groupby
 from typing import Any
 
 from aftersales.catalog import Catalog
-from aftersales.clock import parse
 from aftersales.policies.vocabulary import (
     AgreesAtOnce,
     Attempts,
@@ -30,6 +29,8 @@ from aftersales.policies.vocabulary import (
     Ruling,
     Window,
 )
+from aftersales.rule_words import TRUST, Entry, entries_on
+from aftersales.saying import listed, say
 from aftersales.workflows.vocabulary import (
     ClockEffect,
     Escalation,
@@ -42,8 +43,6 @@ from aftersales.workflows.vocabulary import (
     Until,
     Workflow,
 )
-
-TRUST = {"seed": "原始资料", "public-official": "官方文档", "public-3rdparty": "第三方转载，可能过时或有误"}
 
 
 @dataclass(frozen=True)
@@ -74,26 +73,19 @@ class RuleLine:
 
 def rules_on(policy: Policy, day: date) -> list[RuleLine]:
     """The lines in force on that day (Asia/Shanghai, from 00:00:00), and those that are written but `off`."""
-    instant = parse(day)
-    lines: list[RuleLine] = []
-    for rule in policy.rules:
-        if isinstance(rule, Ruling):
-            lines += [_of_ruling(rule, workflow) for workflow in _workflows(rule) if rule.document.begins <= instant]
-            continue
-        limit = rule.at(instant)
-        lines += [] if limit is None else [_of_rule(rule, limit, workflow) for workflow in _workflows(rule)]
-    return lines
+    return [_line(entry) for entry in entries_on(policy, day)]
 
 
-def _workflows(rule: Rule | Ruling) -> list[type[Workflow]]:
-    rows: Sequence[State | Move] = rule.states if isinstance(rule, Rule) else rule.moves
-    return list(dict.fromkeys(row.workflow for row in rows))
+def _line(entry: Entry) -> RuleLine:
+    if isinstance(entry.rule, Ruling):
+        return _of_ruling(entry.rule, entry.workflow)
+    return _of_rule(entry.rule, entry.line, entry.workflow)
 
 
 def _of_rule(rule: Rule, limit: Limit, workflow: type[Workflow]) -> RuleLine:
     sentence = limit.sentence
     if limit.counted_from is not None and limit.within is not None:
-        sentence += f"（从{limit.counted_from.label}起）"
+        sentence = say("{sentence}（从{fact}起）", sentence=sentence, fact=limit.counted_from.label)
     return RuleLine(
         rule.id, rule.label, "clock", workflow.label, _state_labels(rule, workflow), sentence, limit.clause,
         limit.document.label, limit.document.title, limit.document.source, limit.document.confidence,
@@ -120,15 +112,16 @@ def _of_ruling(rule: Ruling, workflow: type[Workflow]) -> RuleLine:
 def _said(rule: Ruling) -> tuple[str, str]:
     """(kind, sentence)."""
     if isinstance(rule, Window):
-        return "window", f"限{rule.counted_from.label}起{rule.within}内办理"
+        words = "限{fact}起{length}内办理"
+        return "window", say(words, fact=rule.counted_from.label, length=str(rule.within))
     if isinstance(rule, Attempts):
-        return "attempts", f"合计最多 {rule.at_most} 次"
+        return "attempts", say("合计最多 {n} 次", n=rule.at_most)
     if isinstance(rule, Forbids):
-        return "forbids", f"{'；'.join(one.says for one in rule.when)}：不能办理"
+        return "forbids", say("{when}：不能办理", when=listed((one.says for one in rule.when), "；"))
     if isinstance(rule, AgreesAtOnce):
-        return "agrees_at_once", f"{rule.when.says}：系统立即同意"
+        return "agrees_at_once", say("{when}：系统立即同意", when=rule.when.says)
     if isinstance(rule, FixesAmount):
-        return "fixes_amount", f"{rule.when.says}：不能改金额"
+        return "fixes_amount", say("{when}：不能改金额", when=rule.when.says)
     return ("permits", "这个平台有这一步") if isinstance(rule, Permits) else (type(rule).__name__.lower(), rule.label)
 
 

@@ -2,6 +2,7 @@
 
 The Chinese sentence is the text itself: a `Said` is a str, compares as one, and is stored as one. What shows it in
 English looks up `template` in the translation files and fills in the `values`, each translated in its turn.
+What people or platforms wrote is `Written`: it stays as it is in every language.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ def say(template: str, /, **values: Any) -> Said:
     return _said_again(template.format(**values), template, values)
 
 
+class Written(str):
+    """What people or platforms wrote: quotes, names, numbers, things typed into a form. Never translated."""
+
+
 class Listed(str):
-    """Things in a row: joined by 、 in Chinese, by commas elsewhere."""
+    """Things in a row: joined by 、 in Chinese, by what stands for it elsewhere."""
 
     items: tuple[Any, ...]
     between: str
@@ -42,7 +47,35 @@ def listed(items: Iterable[Any], between: str = "、") -> Listed:
     return made
 
 
+def said_by(error: Exception) -> str:
+    """The sentence of an error, as it was said: str(error) would forget what it was made of."""
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, str) else str(error)
+
+
 def _said_again(text: str, template: str, values: dict[str, Any]) -> Said:
     made = Said(text)
     made.template, made.values = template, values
     return made
+
+
+# ── carried from one process to another ──
+
+
+def packed(value: Any) -> Any:
+    """As JSON can carry it: what a sentence was made of goes along."""
+    if isinstance(value, Said):
+        return {"say": value.template, "values": {name: packed(one) for name, one in value.values.items()}}
+    if isinstance(value, Listed):
+        return {"listed": [packed(one) for one in value.items], "between": value.between}
+    return {"written": str(value)} if isinstance(value, Written) else value
+
+
+def unpacked(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "written" in value:
+        return Written(value["written"])
+    if "say" in value:
+        return say(value["say"], **{name: unpacked(one) for name, one in value["values"].items()})
+    return listed((unpacked(one) for one in value["listed"]), value["between"])

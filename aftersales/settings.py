@@ -14,6 +14,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AFTERSALES_", env_file=".env", extra="ignore")
 
     database_url: str = "sqlite:///aftersales.db"
+    #: of the training ground, which is never the database above
+    sandbox_database_url: str = "sqlite:///sandbox.db"
     #: holidays and make-up days published since, or a shop's corrections: see work_calendar.py
     calendar_file: Path | None = None
     #: rule files that replace or add to those of the package: see catalog.py

@@ -12,10 +12,25 @@ from starlette.types import ASGIApp
 
 from aftersales.decide import Rules
 from aftersales.desk import Desk
+from aftersales.sandbox import Sandbox
 from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
-from web.pages import choices, health, moment, new, queue, team, ticket
+from web.pages import (
+    automation,
+    choices,
+    health,
+    moment,
+    new,
+    queue,
+    reports,
+    rules,
+    search,
+    shift,
+    team,
+    ticket,
+    training,
+)
 from web.rendering import page
 from web.shield import Shield
 from web.site import SeveralShops, Site
@@ -34,6 +49,7 @@ def create_app(
     settings: Settings,
     scheduler: Metronome | None = None,
     rule_problems: Callable[[], Sequence[object]] = tuple,
+    sandbox: Sandbox | None = None,
 ) -> FastAPI:
     """The site over this desk. A scheduler that is handed in starts and stops with it; `rule_problems` are shown."""
 
@@ -49,9 +65,11 @@ def create_app(
         lifespan=lifespan, max_body_size=MAX_BODY, redirect_slashes=False,
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
-    app.state.site = Site(desk, rules_provider, settings, rule_problems)
-    for room in (assets, health, choices, queue, new, team, moment, ticket):
+    app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
+    for room in (assets, health, choices, queue, new, ticket, reports, search, rules, shift, automation, team, moment):
         app.include_router(room.router)
+    if sandbox is not None:
+        app.include_router(training.router)
     errors.install(app)
     app.add_exception_handler(SeveralShops, _which_shop)
     return app

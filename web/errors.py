@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from aftersales.database import DatabaseBusy
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.queries import UNREACHABLE
+from aftersales.saying import said_by
 from aftersales.store import Stale, Taken
 from web.rendering import page
 
@@ -29,15 +30,28 @@ def _answer(request: Request, status: int, sentence: str = "") -> Response:
 
 
 def _unknown(request: Request, error: Exception) -> Response:
-    return _answer(request, 404, str(error))
+    return _answer(request, 404, said_by(error))
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    return _answer(request, 422, str(error))
+    return _answer(request, 422, said_by(error))
 
 
 def _busy(request: Request, error: Exception) -> Response:
-    return _answer(request, 503, str(error) if isinstance(error, DatabaseBusy) else "")
+    return _answer(request, 503, said_by(error) if isinstance(error, DatabaseBusy) else "")
+
+
+class Told(Exception):
+    """A page that cannot be: what is wrong with the address, in the language of the visit, and what to do."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Told)
+    return _answer(request, error.status, str(error))
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -60,6 +74,7 @@ def _failed(request: Request, error: Exception) -> Response:
 def install(app: FastAPI) -> None:
     app.add_exception_handler(UnknownTicket, _unknown)
     app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Told, _told)
     app.add_exception_handler(HTTPException, _http)
     for busy in (DatabaseBusy, Stale, Taken, *UNREACHABLE):
         app.add_exception_handler(busy, _busy)
