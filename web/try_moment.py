@@ -1,6 +1,6 @@
 """A moment tried out: from when on, how long, and each day with the reason why it counts or does not.
 
-`parts/try_moment.html` draws it; a page that includes that gives it `tried(site, query, its own path)`.
+`parts/try_moment.html` draws it on any page that includes it: what is asked stands in that page's address.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from urllib.parse import parse_qsl
 
 from aftersales import clock
-from aftersales.clock import SHANGHAI, shown, shown_day
+from aftersales.clock import shown, shown_day
 from aftersales.decide import Rules
 from aftersales.durations import Counted, Duration
 from aftersales.policies.vocabulary import Limit, Rule, agreed
 from aftersales.work_calendar import WorkCalendar
+from web import visit
 from web.i18n import gettext, translated
 from web.site import Site
 
 UNITS = {"hours": "小时", "days": "天（24 小时一天）", "civil_days": "自然日（次日起算）", "workdays": "工作日"}
+#: what the form asks for, by its names in addresses
+OWN = ("start", "rule", "n", "unit", "roll", "done")
 #: squares in a row, and how many are drawn at most; longer spans are told in the list alone
 ROW, MOST = 16, 64
 DAY = timedelta(days=1)
@@ -69,6 +73,8 @@ class Tried:
 
     action: str
     start: str
+    #: what else stands in the address, which the form carries along
+    kept: Sequence[tuple[str, str]] = ()
     rule: str = ""
     n: str = "7"
     unit: str = "workdays"
@@ -92,11 +98,19 @@ class Tried:
         return gettext("；").join(f"{_days(run)} {run.words}" for run in self.runs)
 
 
+def of_visit() -> Tried:
+    """What the address of this visit asks for."""
+    here = visit.current.get()
+    site: Site = here.known["site"]
+    return tried(site, dict(parse_qsl(here.query, keep_blank_values=True)), here.path)
+
+
 def tried(site: Site, asked: Mapping[str, str], action: str = "/try") -> Tried:
     """The query: start=2026-09-29T14:20 and rule=kuaishou_local/KS-LL-04, or n=7 and unit=workdays (and roll=1)."""
     rules = site.rules()
     now = shown(clock.now())[:16].replace(" ", "T")
-    made = Tried(action, asked.get("start") or now, asked.get("rule", ""), rules=_offered(rules))
+    kept = [(name, value) for name, value in asked.items() if name not in OWN]
+    made = Tried(action, asked.get("start") or now, kept, asked.get("rule", ""), rules=_offered(rules))
     made.n, made.unit, made.roll = asked.get("n") or "7", asked.get("unit") or "workdays", asked.get("roll") == "1"
     if not asked.get("start"):
         return made
@@ -249,9 +263,3 @@ def _labels(part: Sequence[Square], runs: Sequence[Run], step: float) -> list[tu
 def _wide(text: str) -> float:
     """About how many percent of a card a text takes."""
     return sum(2.1 if ord(char) > 0x2E80 else 1.1 for char in text)
-
-
-def shown_due(instant: datetime) -> str:
-    """10-14 23:59:59, with the year where it is another."""
-    text = shown(instant)
-    return text if instant.astimezone(SHANGHAI).year != shown_day(clock.now()).year else text[5:]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from web import try_moment
 from web.rendering import page
-from web.site import TheSite
 
 router = APIRouter()
 
 
 @router.get("/try")
-def moment(request: Request, site: TheSite) -> Response:
-    tried = try_moment.tried(site, request.query_params)
-    return page("try.html", {"tried": tried}, 422 if tried.problem else 200)
+def moment() -> Response:
+    return page("try.html", {}, 422 if try_moment.of_visit().problem else 200)

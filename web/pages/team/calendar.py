@@ -13,7 +13,6 @@ from fastapi import APIRouter, Request, Response
 from aftersales import clock
 from aftersales.clock import shown_day
 from aftersales.work_calendar import WorkCalendar
-from web import try_moment
 from web.pages.team.frame import team_page
 from web.site import TheSite
 
@@ -96,6 +95,5 @@ def calendar(request: Request, site: TheSite) -> Response:
         "runs": runs_of(known, year),
         "file": site.settings.calendar_file,
         "today": shown_day(clock.now()),
-        "tried": try_moment.tried(site, request.query_params, HERE),
     }
     return team_page("calendar", HERE, context)
