@@ -21,6 +21,7 @@ from web.pages import (
     bulk,
     choices,
     health,
+    moment,
     new,
     palette,
     queue,
@@ -28,6 +29,7 @@ from web.pages import (
     rules,
     search,
     shift,
+    team,
     ticket,
     training,
     views,
@@ -68,8 +70,22 @@ def create_app(
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
     rooms = (
-        *(assets, health, choices, queue, bulk, views, palette, new, ticket, reports, search, rules, shift),
+        assets,
+        health,
+        choices,
+        queue,
+        bulk,
+        views,
+        palette,
+        new,
+        ticket,
+        reports,
+        search,
+        rules,
+        shift,
         automation,
+        team,
+        moment,
     )
     for room in rooms:
         app.include_router(room.router)
