@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event as sql_event
 
 from aftersales import queries
 from aftersales.clock import parse
@@ -116,12 +116,13 @@ def test_what_is_foretold_is_what_fires(database_url, seed):
     assert dict(fired) == expected_hours
     assert {hour: count for hour, count in told.items() if count} == foretold_told
 
-    paid = {}
     with reading(desk.engine) as connection:
         rows = connection.exec_driver_sql("SELECT ticket_id, amount_fen, created_at FROM payment").all()
-    for ticket_id, amount, created_at in rows:
-        if ticket_id in first and parse(str(created_at)[:19] + "Z") == first[ticket_id][1].recorded_at:
-            paid[ticket_id] = amount
+    paid = {
+        ticket_id: amount
+        for ticket_id, amount, created_at in rows
+        if ticket_id in first and parse(str(created_at)[:19] + "Z") == first[ticket_id][1].recorded_at
+    }
     assert sum(paid.values()) == seen.fen
     assert len(paid) == seen.deeds[Deed.REFUND]
     assert {one.id: one.fen for one in five}.items() <= paid.items()
@@ -149,7 +150,7 @@ def test_spells_of_time_and_shops(database_url):
 
 def test_what_is_overdue_counts_and_what_was_set_aside_does_not(database_url):
     desk, now = _shop(database_url, 5, days=3)
-    asked, seen = _foretold(desk, now)
+    _, seen = _foretold(desk, now)
     late = now + 30 * HOUR
     _, after = _foretold(desk, late)
     over = sum(hour.steps for hour in seen.hours if hour.at < hour_of(late))
@@ -176,7 +177,7 @@ def test_counting_reads_the_index_only(sqlite_url):
     """100,000 open tickets are counted in some tens of milliseconds because no ticket is looked at."""
     engine = create_engine(sqlite_url)
     seen = []
-    event.listen(engine, "before_cursor_execute", lambda *said: seen.append((said[2], said[3])))
+    sql_event.listen(engine, "before_cursor_execute", lambda *said: seen.append((said[2], said[3])))
     now = parse("2026-10-02 14:32:00")
     asked = Asked(now, now + 72 * HOUR, [1], ASK)
     due(engine, asked)
@@ -184,5 +185,3 @@ def test_counting_reads_the_index_only(sqlite_url):
     with reading(engine) as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
     assert "USING INDEX ix_ticket_queue (shop_id=? AND due_at<?)" in str(plan)
-
-

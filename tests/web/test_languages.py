@@ -13,7 +13,8 @@ from web.rendering import CHINESE
 #: an element that is said to be Chinese
 IN_CHINESE = re.compile(r'(?s)<(\w+)[^>]*lang="zh-CN".*?</\1>')
 TEMPLATES = Path(i18n.__file__).parent / "templates"
-each_template = pytest.mark.parametrize("file", sorted(TEMPLATES.rglob("*.html")), ids=lambda file: str(file.relative_to(TEMPLATES)))
+FILES = sorted(TEMPLATES.rglob("*.html"))
+each_template = pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(TEMPLATES)) for file in FILES])
 #: pages of the first days, to be drawn anew
 OLD = {"_parts.html", "error.html", "form.html", "new.html", "new_form.html", "queue.html", "ticket.html", "which.html"}
 

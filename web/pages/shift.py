@@ -103,10 +103,12 @@ def _hand_over(
     shops = [id for id, _ in view.shops]
     notes = handover.history(engine, me.login, handing.HISTORY + 1, before)
     told = handing.told(site, notes[: handing.HISTORY])
+    unseen = handing.told(site, handover.unseen(engine, me.login, now))
+    on_top = {one.note.id for one in unseen}
     return {
         "form": handing.handing(site, me, everyone, shops, now, typed),
-        "unseen": handing.told(site, handover.unseen(engine, me.login, now)),
-        "history": told,
+        "unseen": unseen,
+        "history": [one for one in told if one.note.id not in on_top],
         "older": told[-1].note.id if len(notes) > handing.HISTORY else None,
         "just": next((one for one in told if one.note.id == handed and one.note.from_login == me.login), None),
     }
