@@ -290,7 +290,7 @@ def short_yuan(fen: int) -> str:
         return f"{whole:,}" if whole else "<1"
     if english():
         return f"{whole / 1000:.0f}k" if whole < 1_000_000 else f"{whole / 1_000_000:.1f}M"
-    return f"{whole / 10_000:.1f}万" if whole < 1_000_000 else f"{whole // 10_000}万"
+    return gettext("{n}万", n=f"{whole / 10_000:.1f}" if whole < 1_000_000 else whole // 10_000)
 
 
 # ── holidays ──

@@ -171,7 +171,7 @@ def export(site: TheSite, ending: str, shop: str = "") -> Response:
     found = board.figures(site, view.ids, now)
     sheet = board.table(found, site.rules())
     content = as_csv([sheet]) if ending == "csv" else as_xlsx([sheet])
-    name = quote(f"{gettext('值班')} {shown(found.now)[:16].replace(':', '')}.{ending}")
+    name = quote(" ".join([gettext("值班"), f"{shown(found.now)[:16].replace(':', '')}.{ending}"]))
     return Response(content, media_type=FILES[ending], headers={
         "Content-Disposition": f"attachment; filename=\"shift.{ending}\"; filename*=UTF-8''{name}"
     })  # fmt: skip
