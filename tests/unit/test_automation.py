@@ -134,7 +134,7 @@ def test_hands_and_standing_are_counted(desk):
     assert (li.owner, li.count, li.in_4h, li.in_24h, li.first_number) == ("店:li", 2, 1, 2, first.number)
     assert (nobody.owner, nobody.count, nobody.in_24h) == (None, 1, 0)
     assert chen.first_due_at == third.due_at
-    [state] = board.standing(desk.engine, [1])
+    [state] = board.standing(desk.engine, [1])  # all with a clock
     assert (state.count, state.late, state.since) == (4, 0, first.entered_at)
     assert board.hands(desk.engine, [2], NOW) == []
 
