@@ -117,9 +117,9 @@ class Desk:
             opened = {key: dispatch.opened(one) if isinstance(one, Change) else one for key, one in opened.items()}
             changes = [change for change in opened.values() if isinstance(change, Change)]
             store.write(connection, changes)
+            search_index.write(connection, changes)
             for change in changes:
                 transfers.keep(connection, change.after, change.events)
-            search_index.write(connection, changes)
         for change in changes:
             self._wake(change.after)
         return arrivals.landed(keys, there, opened)
@@ -217,8 +217,8 @@ class Desk:
 
     def _record(self, connection: Connection, change: Change, key: str | None) -> None:
         store.write(connection, [change], command_key=key)
-        transfers.keep(connection, change.after, change.events)
         search_index.write(connection, [change])
+        transfers.keep(connection, change.after, change.events)
         store.tell_schedulers(connection, change.after.alarm_at)
         self._follow(connection, change)
 
