@@ -66,7 +66,9 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def window(chromium: Browser, site: Site) -> Iterator[BrowserContext]:
     """A browser window. Requests to any other host, errors of scripts and of the content policy fail the test."""
-    context = chromium.new_context(base_url=site.address, viewport={"width": 1280, "height": 900}, locale="zh-CN")
+    context = chromium.new_context(
+        base_url=site.address, viewport={"width": 1280, "height": 900}, locale="zh-CN", reduced_motion="reduce"
+    )
     strangers: list[str] = []
     problems: list[str] = []
     context.on(
