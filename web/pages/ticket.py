@@ -104,10 +104,12 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
     rules, now = site.rules(), whole_second(clock.now())
     history = _History.of(site, ticket)
     around, events = history.around(ticket, site, now), history.upto(ticket)
-    by_actor = steps.cards_by_actor(around)
+    by_actor, done = steps.cards_by_actor(around), _done(request, ticket, events, site)
+    shops = [id for id, _ in queries.shops(site.desk.engine)]
     asked = None if shown is None else step_form.asked(site, shown, around)
     context = {
         **_header(request, site, ticket, name, now),
+        "neighbours": neighbours.of(site, request.query_params.get("in"), ticket, now, shops, _before(done, events)),
         **{panel: of(site, ticket, events, rules, now) for panel, of in _PANELS.items()},
         "why": why(ticket, events, history.explanation(ticket, site, now), rules, now),
         "own_steps": [step for actor, found in by_actor if actor is Actor.AGENT for step in found],
@@ -118,7 +120,7 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
         "conflict": None
         if shown is None or asked is None
         else conflict(shown, asked, events, rules, now, partial(identity.name_of, site)),
-        "done": _done(request, ticket, events, site),
+        "done": done,
     }
     return page("ticket.html", context, forms.status(None if shown is None else shown.refusal))
 
@@ -131,7 +133,6 @@ def _header(request: Request, site: Site, ticket: Ticket, name: str, now: dateti
         "ticket": ticket,
         "address": f"/t/{name}",
         "view": view,
-        "neighbours": neighbours.of(site, view, ticket),
         "workflow": words.workflow_label(rules, ticket.workflow),
         "policy": words.policy_label(rules, ticket.policy),
         "shop": shop_of(site, ticket),
@@ -156,6 +157,11 @@ def _done(request: Request, ticket: Ticket, events: Sequence[Event], site: Site)
         return None
     lines = story.story(ticket, [event for event in events if event.seq <= int(wanted)][-2:], site.rules())
     return next((line for line in lines if line.event.seq == int(wanted)), None)
+
+
+def _before(done: story.EventLine | None, events: Sequence[Event]) -> Event | None:
+    """The event before what was just done."""
+    return None if done is None else next((event for event in events if event.seq == done.event.seq - 1), None)
 
 
 # ── what is sent ──
