@@ -52,7 +52,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Group:
-    """The rules of one type of ticket; `versions`: the documents that its clocks go by."""
+    """The rules of one type of ticket; `versions`: those that its clocks go by, one document of each."""
 
     key: str
     label: str
@@ -88,17 +88,17 @@ def groups_of(lines: Sequence[Line]) -> list[Group]:
 
 
 def _group(workflow: Any, lines: Sequence[Line]) -> Group:
-    versions = dict.fromkeys(line.entry.document for line in lines if line.entry.limit is not None)
-    return Group(workflow.key, workflow.label, list(versions), lines)
+    versions = {line.entry.document.label: line.entry.document for line in lines if line.entry.limit is not None}
+    return Group(workflow.key, workflow.label, list(versions.values()), lines)
 
 
 def in_force(groups: Sequence[Group]) -> list[tuple[Document, str]]:
-    """The documents that clocks go by, each with the types of ticket it governs."""
-    governed: dict[Document, list[str]] = {}
-    for group in groups:
-        for document in group.versions:
-            governed.setdefault(document, []).append(group.label)
-    return [(document, listed(labels)) for document, labels in governed.items()]
+    """The versions that clocks go by, each with the types of ticket it governs."""
+    documents = {version.label: version for group in groups for version in group.versions}
+    return [
+        (document, listed(group.label for group in groups if label in {one.label for one in group.versions}))
+        for label, document in documents.items()
+    ]
 
 
 def _sorted(entries: Sequence[Entry], workflows: Mapping[str, Any]) -> list[Entry]:
