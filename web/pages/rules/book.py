@@ -24,6 +24,7 @@ from aftersales.saying import listed
 from aftersales.work_calendar import WorkCalendar
 from web.errors import Told
 from web.i18n import gettext
+from web.kept import Kept
 from web.pages.reports import FILES
 from web.pages.rules import shelf
 from web.pages.rules.room import address_of, frame_of
@@ -115,10 +116,11 @@ def _asked_for(line: Line, text: str) -> bool:
 
 @dataclass(frozen=True)
 class Notice:
-    """A version that is to come, and the open tickets whose clock runs out under it and then starts a new one."""
+    """A version that is to come, and the open tickets whose clock runs out under it and then starts a new one.
+    `count`: None while they are still being counted."""
 
     coming: Coming
-    count: int
+    count: int | None
     first: Sequence[questions.Next]
 
     @property
@@ -126,11 +128,16 @@ class Notice:
         return sum(change.matters for change in self.coming.changes)
 
 
+#: reads every ticket due after the version begins, so no page waits for it
+_next_under: Kept[tuple[int, list[questions.Next]]] = Kept(questions.next_under)
+
+
 def notices(site: Site, policy: Policy, now: datetime) -> list[Notice]:
-    return [
-        Notice(one, *questions.next_under(site.desk.engine, policy.key, one.begins, one.leading))
-        for one in coming(policy, now)
-    ]
+    found = []
+    for one in coming(policy, now):
+        counted = _next_under.of(site.desk.engine, policy.key, one.begins, one.leading) if one.leading else (0, [])
+        found.append(Notice(one, *(counted or (None, []))))
+    return found
 
 
 @router.get("/rules")

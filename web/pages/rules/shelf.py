@@ -158,7 +158,7 @@ def _counted(rows: Sequence[Going]) -> Tickets:
 
 
 #: reads every open ticket, so it is asked twice a minute at most, and no page waits for it
-_kept: Kept[Tickets] = Kept(lambda engine: _counted(questions.going(engine)))  # type: ignore[arg-type]
+_kept: Kept[Tickets] = Kept(lambda engine: _counted(questions.going(engine)))
 
 
 def tickets(site: Site) -> Tickets:
