@@ -158,7 +158,7 @@ def file(ending: str, request: Request, site: TheSite) -> Response:
     tables = reporting.tables(now, Links(asked.scope), rules, _names(site))
     sheets = [table.sheet() for table in tables]
     content = as_csv(sheets) if ending == "csv" else as_xlsx(sheets)
-    name = quote(f"{gettext('报表')} {asked.name}.{ending}")
+    name = quote(" ".join([gettext("报表"), f"{asked.name}.{ending}"]))
     return Response(content, media_type=FILES[ending], headers={
         "Content-Disposition": f"attachment; filename=\"report.{ending}\"; filename*=UTF-8''{name}"
     })  # fmt: skip
