@@ -34,6 +34,10 @@ class Guard:
     reads: str = NOTHING
     #: a sentence that names what was found; `says` where absent
     explain: Callable[[Context], str] | None = None
+    #: the input it looks at, where it is one alone
+    about: Fact | None = None
+    #: the largest amount it lets through, in 分
+    limit: Callable[[Context], int] | None = None
 
     def sentence(self, context: Context) -> str:
         return self.says if self.explain is None else self.explain(context)
@@ -288,6 +292,7 @@ waybill_ok = Guard(
     lambda c: _waybill(c) is None,
     KNOWN,
     lambda c: _waybill(c) or "",
+    f.waybill_no,
 )
 
 FORWARDERS = ("转运仓", "轉運倉", "集运仓", "集運倉")
@@ -298,7 +303,9 @@ def _address_ok(c: Context) -> bool:
     return not any(word in where for word in FORWARDERS)
 
 
-address_ok = Guard("forbidden_address", "收货地址是转运仓，不能发货，请让买家换一个地址并填在这里", _address_ok, FACTS)
+address_ok = Guard(
+    "forbidden_address", "收货地址是转运仓，不能发货，请让买家换一个地址并填在这里", _address_ok, FACTS, about=f.address
+)
 
 # ── 金额（分） ──
 
@@ -308,7 +315,7 @@ def positive(fact: Fact) -> Guard:
         amount = c.facts.get(fact.name)
         return amount is None or amount > 0
 
-    return Guard("invalid_field", say("{label}须大于 0", label=fact.label), test, FACTS)
+    return Guard("invalid_field", say("{label}须大于 0", label=fact.label), test, FACTS, about=fact)
 
 
 def left_fen(c: Context) -> int:
@@ -331,6 +338,8 @@ def at_most(fact: Fact, limit: Callable[[Context], int], what: str, reads: str =
         test,
         reads,
         too_much,
+        fact,
+        limit,
     )
 
 
@@ -378,6 +387,7 @@ amount_editable = Guard(
     "仅退款的金额不可修改，请按申请金额处理，或请买家修改申请",
     lambda c: c.facts.get("amount_fen") in (None, _asked(c)) or not c.policy.fixes_amount(c.move, c),
     FACTS,
+    about=f.amount_fen,
 )
 consent_to_deduct = Guard(
     "evidence_required",
@@ -468,12 +478,12 @@ def visit_needed(c: Context) -> bool:
 
 def in_future(fact: Fact) -> Guard:
     says = say("{label}须晚于现在，请重填", label=fact.label)
-    return Guard("invalid_field", says, lambda c: c.facts[fact.name] > c.now, FACTS)
+    return Guard("invalid_field", says, lambda c: c.facts[fact.name] > c.now, FACTS, about=fact)
 
 
 def not_past(fact: Fact) -> Guard:
     says = say("{label}已经过去，请重填", label=fact.label)
-    return Guard("invalid_field", says, lambda c: c.facts[fact.name] >= c.now, FACTS)
+    return Guard("invalid_field", says, lambda c: c.facts[fact.name] >= c.now, FACTS, about=fact)
 
 
 def visit_not_beyond_limit(fact: Fact) -> Guard:
@@ -490,6 +500,7 @@ def visit_not_beyond_limit(fact: Fact) -> Guard:
         lambda c: (last := limit(c)) is None or c.facts[fact.name] <= last,
         FACTS,
         lambda c: say("{label}不能晚于最迟上门时间 {time}，请重填", label=fact.label, time=shown(limit(c))),
+        fact,
     )
 
 
@@ -507,12 +518,14 @@ pays_submitted_amount = Guard(
     lambda c: bool(c.facts["amount_fen"] == c.remembered(f.invoice_fen)),
     FACTS,
     lambda c: say("支付金额须等于提交的维修费 {amount}，请重填", amount=yuan(c.remembered(f.invoice_fen) or 0)),
+    f.amount_fen,
 )
 claims_entitlement = Guard(
     "not_entitled",
     "买家主张的与规则支持的不一致",
     lambda c: c.facts["kind"] == c.remembered(f.entitlement),
     FACTS,
+    about=f.claim_kind,
 )
 no_agreement_proven = Guard(
     "not_entitled",
@@ -538,12 +551,14 @@ something_left_to_refund = Guard(
     "已经没有可退的金额，请改用补发或补偿",
     lambda c: c.facts["kind"] != "refund" or remedy_limit(c) > 0,
     KNOWN,
+    about=f.remedy_kind,
 )
 address_ok_for_reship = Guard(
     "forbidden_address",
     address_ok.says,
     lambda c: c.facts["kind"] != "reship" or _address_ok(c),
     FACTS,
+    about=f.address,
 )
 parcel_not_signed = Guard(
     "invalid_field", "已签收的包裹不算停滞，请按签收未收到处理", lambda c: not c.facts.get("signed"), FACTS
@@ -571,6 +586,7 @@ no_forbidden_promise = Guard(
     "补救不得以改评为条件，也不得提返现、好评、改评、删评，请改写",
     _no_forbidden_promise,
     FACTS,
+    about=f.text,
 )
 one_reply_only = Guard(
     "attempts_exhausted", "每条评价只能回复一次，已经回复过了", lambda c: c.remembered(f.replies) < 1
@@ -583,3 +599,34 @@ one_appeal_only = Guard(
 def rewords(guard: Guard, says: str) -> Guard:
     """The same condition with a sentence that fits the step better."""
     return replace(guard, says=says, explain=None)
+
+
+# ── what a condition about evidence would take ──
+
+#: conditions that want something else than one piece out of their kinds: each group needs one piece
+_KINDS_WANTED: dict[str, tuple[tuple[Evidence, ...], ...]] = {
+    has_damage_proof.says: ((Evidence.PHOTO,), (Evidence.UNBOXING_VIDEO,)),
+    video_of_empty_parcel.says: ((Evidence.UNBOXING_VIDEO,),),
+    has_chat_log.says: ((Evidence.CHAT_LOG,),),
+    agent_has_consent.says: (CONSENT,),
+    # proof of the merchant's own, of whatever kind
+    has_reject_evidence.says: (
+        (
+            Evidence.PHOTO,
+            Evidence.UNBOXING_VIDEO,
+            Evidence.INSPECTION_REPORT,
+            Evidence.CHAT_LOG,
+            Evidence.WEIGHT_RECORD,
+        ),
+    ),
+    has_agent_evidence.says: (
+        (Evidence.TRACKING_SNAPSHOT, Evidence.COURIER_REPLY, Evidence.RECEIVER_STATEMENT, Evidence.CHAT_LOG),
+    ),
+}
+
+
+def kinds_wanted(guard: Guard) -> tuple[tuple[Evidence, ...], ...]:
+    """The kinds of evidence that satisfy this condition: of each group one piece; () if it is not about evidence."""
+    if isinstance(guard.test, _Evidenced):
+        return (guard.test.kinds,)
+    return _KINDS_WANTED.get(guard.says, ())

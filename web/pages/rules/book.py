@@ -15,13 +15,14 @@ from fastapi.responses import RedirectResponse
 from aftersales import clock, rule_words
 from aftersales.clock import SHANGHAI, UTC
 from aftersales.durations import Counted
-from aftersales.policies.vocabulary import Document, Policy, Rule
+from aftersales.policies.vocabulary import Document, Policy, Rule, Ruling
 from aftersales.queries import rules as questions
 from aftersales.reports.sheets import Sheet, as_csv, as_xlsx
 from aftersales.rule_changes import Coming, coming
 from aftersales.rule_words import Entry, entries_on, history_of
 from aftersales.saying import listed
 from aftersales.work_calendar import WorkCalendar
+from web import try_moment
 from web.errors import Told
 from web.i18n import gettext
 from web.kept import Kept
@@ -197,8 +198,16 @@ def book(key: str, request: Request, site: TheSite) -> Response:
         "tickets": tickets, "wanted": wanted, "text": text, "first_day": _first_day(policy),
         "in_force": in_force(groups_of(everything)), "rules_now": rules,
         "notices": notices(site, policy, clock.now()), "behind": _behind(site, policy),
+        "tried": _tried(site, policy, entries, request),
     }  # fmt: skip
     return page("rules/book.html", {**frame_of(site, key, day), **context})
+
+
+def _tried(site: Site, policy: Policy, entries: Sequence[Entry], request: Request) -> try_moment.Tried:
+    """The form to try a moment out, with the first clock of the book chosen."""
+    counted = (one.id for one in entries if one.limit is not None and one.limits and rule_words.counted(one))
+    first = next((f"{policy.key}/{id}" for id in counted), "")
+    return try_moment.tried(site, {"rule": first, **request.query_params}, f"/rules/{quote(policy.key)}")
 
 
 def _first_day(policy: Policy) -> str:
@@ -266,9 +275,17 @@ def rule(key: str, rule_id: str, request: Request, site: TheSite) -> Response:
         "histories": [(one, history_of(one)) for one in found],
         "examples": {line.anchor: examples(line.entry, day, rules.calendar) for line in lines},
         "standing": {line.anchor: _under(site, policy, line.entry, tickets) for line in lines},
+        "try_out": _try_address(next((one for one in found if isinstance(one, Rule)), found[0]), policy, day),
         "behind": shelf.holders(rules.catalog, rule_id) if key == shelf.STATUTE else [],
     }  # fmt: skip
     return page("rules/rule.html", {**frame_of(site, key, day), **context})
+
+
+def _try_address(rule: Rule | Ruling, policy: Policy, day: date) -> str:
+    """Where a moment of one's own can be tried with this rule; "" for a rule without a clock."""
+    if not isinstance(rule, Rule) or policy.key == shelf.STATUTE:
+        return ""
+    return "/try?" + urlencode({"rule": f"{policy.key}/{rule.id}", "start": f"{day.isoformat()}T10:00"})
 
 
 def _under(site: Site, policy: Policy, entry: Entry, tickets: Tickets) -> list[tuple[str, int, str]]:
