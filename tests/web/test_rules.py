@@ -65,6 +65,12 @@ def spoken(page):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.html))
 
 
+def own_words(html):
+    """Without the parts that other rooms bring along, which have tests of their own."""
+    html = re.sub(r'<section class="card" id="try".*?</section>', "", html, flags=re.DOTALL)
+    return re.sub(r'<svg class="machine".*?</svg>', "", html, flags=re.DOTALL)
+
+
 # ── every page ──
 
 
@@ -79,7 +85,7 @@ def test_every_page_is_whole_in_both_languages(world, path):
         assert len(ids(page)) == len(set(ids(page))), "an id stands twice"
         assert sum(tag == "h1" for tag, _ in page.tags) == 1
         if language == "en":
-            assert untranslated(page.html) == []
+            assert untranslated(own_words(page.html)) == []
 
 
 def test_every_link_of_the_room_leads_somewhere(browser, world):
