@@ -155,7 +155,19 @@ def _choice(fact: Fact, value: Any) -> Any:
     raise ValueError(say("没有「{value}」这个选项，可选：{able}", value=Written(value), able=able))
 
 
-_CLEAN = {"text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice}
+_FINGERPRINTS = re.compile("[0-9a-f]{64}( [0-9a-f]{64})*")
+
+
+def _evidence(_fact: Fact, value: Any) -> str:
+    """The SHA-256 of files, in hexadecimal digits, a space between them."""
+    if not isinstance(value, str) or not _FINGERPRINTS.fullmatch(value):
+        raise ValueError("要填文件的 SHA-256")
+    return value
+
+
+_CLEAN = {
+    "text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice, "evidence": _evidence,
+}  # fmt: skip
 
 
 # ── from a web form or a file ──

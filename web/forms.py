@@ -29,6 +29,8 @@ from web.site import Site
 VERSION, KEY, WHO, EVIDENCE = "_version", "_key", "_as", "_evidence"
 #: a contact that is recorded on the way
 CHANNEL, SUMMARY = "_channel", "_summary"
+#: a file of evidence; a text to the buyer that is sent in spite of a warning
+FILE, INSISTS = "_file", "_insists"
 #: whole forms, in bytes: a text of the greatest length allowed is 180 KB when it arrives
 MAX_BODY = 2 * 1024 * 1024
 _MAX_FIELDS = 200
@@ -52,6 +54,10 @@ class Posted:
     #: a contact recorded on the way: how, and what was said; both "" for none
     channel: str = ""
     summary: str = ""
+    #: whoever sends it has been told of a promise in it and sends it all the same
+    insists: bool = False
+    #: a file was chosen in it, and not uploaded: without a script a browser sends only its name
+    unsent: bool = False
 
     def read(self, form: Form) -> tuple[dict[str, Any], dict[str, Refused]]:
         """The values that can be read, and a refusal for each input that cannot."""
@@ -100,7 +106,12 @@ async def _posted(request: Request) -> Posted:
         form = await request.form(max_files=0, max_fields=_MAX_FIELDS, max_part_size=MAX_BODY)
     except ValueError:  # no form, whatever its header says
         raise HTTPException(400, words.BROKEN_FORM) from None
-    sent = [(name, value.replace("\r\n", "\n")) for name, value in form.multi_items() if isinstance(value, str)]
+    return posted_of([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
+
+
+def posted_of(pairs: Iterable[tuple[str, str]]) -> Posted:
+    """What these texts of a form say. HTTPException 400: they are of no form of ours."""
+    sent = [(name, value.replace("\r\n", "\n")) for name, value in pairs]
     own = {name: value for name, value in sent if name.startswith("_")}
     version, key = own.get(VERSION, ""), own.get(KEY, "")
     if not re.fullmatch(r"[0-9]{1,9}", version) or not re.fullmatch(r"[0-9A-Za-z_-]{16,64}", key):
@@ -113,6 +124,8 @@ async def _posted(request: Request) -> Posted:
         key=key,
         channel=own.get(CHANNEL, ""),
         summary=own.get(SUMMARY, "").strip(),
+        insists=INSISTS in own,
+        unsent=any(name.partition(":")[0] == FILE and value for name, value in own.items()),
     )
 
 
@@ -208,7 +221,7 @@ def draw(
 
 def inputs(form: Form, typed: Mapping[str, str] | None) -> list[Input]:
     asked = {fact.name for fact in form.asks}
-    return [_input(fact, fact.name in asked, typed) for fact in _once(form.facts)]
+    return [_input(fact, fact.name in asked, typed) for fact in _once(form.facts) if fact.kind != "evidence"]
 
 
 def _once(facts: Iterable[Fact]) -> Iterable[Fact]:

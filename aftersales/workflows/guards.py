@@ -599,3 +599,34 @@ one_appeal_only = Guard(
 def rewords(guard: Guard, says: str) -> Guard:
     """The same condition with a sentence that fits the step better."""
     return replace(guard, says=says, explain=None)
+
+
+# ── what a condition about evidence would take ──
+
+#: conditions that want something else than one piece out of their kinds: each group needs one piece
+_KINDS_WANTED: dict[str, tuple[tuple[Evidence, ...], ...]] = {
+    has_damage_proof.says: ((Evidence.PHOTO,), (Evidence.UNBOXING_VIDEO,)),
+    video_of_empty_parcel.says: ((Evidence.UNBOXING_VIDEO,),),
+    has_chat_log.says: ((Evidence.CHAT_LOG,),),
+    agent_has_consent.says: (CONSENT,),
+    # proof of the merchant's own, of whatever kind
+    has_reject_evidence.says: (
+        (
+            Evidence.PHOTO,
+            Evidence.UNBOXING_VIDEO,
+            Evidence.INSPECTION_REPORT,
+            Evidence.CHAT_LOG,
+            Evidence.WEIGHT_RECORD,
+        ),
+    ),
+    has_agent_evidence.says: (
+        (Evidence.TRACKING_SNAPSHOT, Evidence.COURIER_REPLY, Evidence.RECEIVER_STATEMENT, Evidence.CHAT_LOG),
+    ),
+}
+
+
+def kinds_wanted(guard: Guard) -> tuple[tuple[Evidence, ...], ...]:
+    """The kinds of evidence that satisfy this condition: of each group one piece; () if it is not about evidence."""
+    if isinstance(guard.test, _Evidenced):
+        return (guard.test.kinds,)
+    return _KINDS_WANTED.get(guard.says, ())

@@ -21,7 +21,7 @@ from aftersales.ticket import Entry, Event, Ticket
 from aftersales.workflows.plain import RECORD_CONTACT
 from aftersales.workflows.vocabulary import Actor, Party, Step
 from web import forms, identity, words
-from web.forms import PostedForm
+from web.forms import Posted, PostedForm
 from web.identity import Me
 from web.pages import evidence, linked, machine, neighbours, replies, step_form, steps, story
 from web.pages.conflict import conflict
@@ -119,6 +119,8 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
         if shown is None or asked is None
         else conflict(shown, asked, events, rules, now, partial(identity.name_of, site)),
         "done": _done(request, ticket, events, site),
+        "wants": [] if shown is None else evidence.wants(site, around, shown, events),
+        "spoken": None if shown is None else replies.heard(site, shown),
     }
     return page("ticket.html", context, forms.status(None if shown is None else shown.refusal))
 
@@ -161,6 +163,12 @@ def _done(request: Request, ticket: Ticket, events: Sequence[Event], site: Site)
 # ── what is sent ──
 
 
+def shown_again(request: Request, site: Site, name: str, trigger: str, posted: Posted) -> Response:
+    """The form of a step with all that was typed into it, after something else was done from it."""
+    found = ticket_of(site, name)
+    return _page(request, site, name, found, Shown(found, form_of(site, found, trigger), posted.actor, posted))
+
+
 @router.post("/t/{name}/{trigger}")
 def submit(request: Request, name: str, trigger: str, site: TheSite, posted: PostedForm, me: Me) -> Response:
     """Through the one door; then back to the ticket, or back to the form with the reason and all that was typed."""
@@ -169,6 +177,7 @@ def submit(request: Request, name: str, trigger: str, site: TheSite, posted: Pos
     login = "" if me is None else me.login
     try:
         facts = posted.facts(of_ticket)
+        spoken = replies.listen(site, found, of_ticket, posted)
         _contact_first(site, found, posted, login)
         after = site.desk.do(
             Command(
@@ -180,6 +189,7 @@ def submit(request: Request, name: str, trigger: str, site: TheSite, posted: Pos
         now_there = queries.ticket(site.desk.engine, found.id)
         refusal = forms.sent_before(site, shop_of(site, found), posted, refusal)
         return _page(request, site, name, now_there, Shown(now_there, of_ticket, posted.actor, posted, refusal))
+    spoken.note(site, login)
     view = request.query_params.get("in")
     query = {"done": after.version} | ({} if view is None else {"in": view})
     return RedirectResponse(f"/t/{name}?{urlencode(query)}", 303)
@@ -209,6 +219,8 @@ def missing(name: str, trigger: str, site: TheSite, posted: PostedForm) -> Respo
     """What the form as it is now still lacks, and what it would do: parts of the page, for a script to put in."""
     found, now = ticket_of(site, name), whole_second(clock.now())
     row = form_of(site, found, trigger)
-    around = _History.of(site, found).around(found, site, now)
-    asked = step_form.asked(site, Shown(found, row, posted.actor, posted), around)
-    return page("ticket/missing.html", {"asked": asked, "is_step": isinstance(row, Step)})
+    history, shown = _History.of(site, found), Shown(found, row, posted.actor, posted)
+    around = history.around(found, site, now)
+    wants = evidence.wants(site, around, shown, history.upto(found))
+    asked = step_form.asked(site, shown, around)
+    return page("ticket/missing.html", {"asked": asked, "is_step": isinstance(row, Step), "wants": wants})
