@@ -62,9 +62,14 @@ def with_defaults(form: Form, given: Mapping[str, Any], at: datetime) -> dict[st
     return {**defaults, **given}
 
 
+def clean(fact: Fact, value: Any) -> Any:
+    """The value as the fact has it. ValueError says what is wrong with it, without naming the fact."""
+    return _CLEAN[fact.kind](fact, value)
+
+
 def _clean(fact: Fact, value: Any, at: datetime) -> Any:
     try:
-        cleaned = _CLEAN[fact.kind](fact, value)
+        cleaned = clean(fact, value)
     except ValueError as problem:
         says = say("{label}：{problem}", label=fact.label, problem=said_by(problem))
         raise Refused("invalid_field", says) from None

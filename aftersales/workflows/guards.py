@@ -18,11 +18,25 @@ from aftersales.clock import shown
 from aftersales.money import voucher_share, yuan
 from aftersales.saying import Listed, Written, listed, say
 from aftersales.workflows import facts as f
-from aftersales.workflows.context import Context
+from aftersales.workflows.context import Closing, Context
 from aftersales.workflows.facts import Evidence
-from aftersales.workflows.vocabulary import Fact, State
+from aftersales.workflows.vocabulary import Fact, Needed, State, needed
 
 NOTHING, FACTS, HISTORY, KNOWN = "nothing", "facts", "history", "known"
+
+
+#: how a condition stands before anybody tries
+MET, NOT_MET, NOT_KNOWN = "met", "not_met", "not_known"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a condition stands, in a sentence, by which clause; `awaits`: the facts that would tell."""
+
+    verdict: str
+    sentence: str
+    clause: str = ""
+    awaits: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,9 +48,37 @@ class Guard:
     reads: str = NOTHING
     #: a sentence that names what was found; `says` where absent
     explain: Callable[[Context], str] | None = None
+    #: the facts without which it cannot be told, some of them in some cases only
+    of: tuple[Fact | Needed, ...] = ()
+    #: the field of the form that a refusal is about
+    about: str = ""
+    #: said before anybody tries, where it is met or not known yet; without it, only what is not met is worth a word
+    asks: Callable[[Context], Iterable[Standing]] | None = None
 
     def sentence(self, context: Context) -> str:
         return self.says if self.explain is None else self.explain(context)
+
+    def awaits(self, context: Context) -> tuple[Fact, ...]:
+        """What must be known before it can be told."""
+        facts = [one if isinstance(one, Fact) else one.fact if one.when.test(context) else None for one in self.of]
+        return tuple(fact for fact in facts if fact is not None and context.value(fact) is None)
+
+    def standing(self, context: Context) -> list[Standing]:
+        """How it stands for this attempt, which may lack facts. What is not met is said as the refusal says it."""
+        awaits = self.awaits(context)
+        told = list(self.asks(context)) if self.asks else []
+        if awaits:
+            return [replace(one, verdict=NOT_KNOWN, awaits=awaits) for one in told]
+        if self.test(context):
+            return told
+        clause = next((one.clause for one in told if one.verdict == NOT_MET), "")
+        others = [one for one in told if one.verdict != NOT_MET]
+        return [Standing(NOT_MET, self.sentence(context), clause), *others]
+
+
+def asking(sentence: str, clause: str = "") -> Callable[[Context], Iterable[Standing]]:
+    """The same sentence for every attempt."""
+    return lambda c: [Standing(MET, sentence, clause)]
 
 
 # ── 条件（用在 only=、when() 里） ──
@@ -49,13 +91,13 @@ def condition(says: str) -> Callable[[Callable[[Context], bool]], Guard]:
 def is_one_of(fact: Fact, *values: Any) -> Guard:
     """The ticket's fact has one of these values."""
     says = say("{label}为{values}", label=fact.label, values=_labels(fact, values))
-    return Guard("illegal_transition", says, lambda c: c.remembered(fact) in values)
+    return Guard("illegal_transition", says, lambda c: c.remembered(fact) in values, of=(fact,))
 
 
 def is_given(fact: Fact, *values: Any) -> Guard:
     """What is filled in now has one of these values."""
     says = say("{label}：{value}", label=fact.label, value=_labels(fact, values))
-    return Guard("illegal_transition", says, lambda c: c.value(fact) in values, FACTS)
+    return Guard("illegal_transition", says, lambda c: c.value(fact) in values, FACTS, of=(fact,))
 
 
 def _labels(fact: Fact, values: Iterable[Any]) -> Listed:
@@ -76,7 +118,8 @@ def lacks(fact: Fact) -> Guard:
 
 def both(*conditions: Guard) -> Guard:
     says = listed((one.says for one in conditions), "且")
-    return Guard("illegal_transition", says, lambda c: all(one.test(c) for one in conditions))
+    of = tuple(fact for one in conditions for fact in one.of)
+    return Guard("illegal_transition", says, lambda c: all(one.test(c) for one in conditions), of=of)
 
 
 def in_state(*states: State) -> Guard:
@@ -203,15 +246,21 @@ buyer_informed = Guard(
 # ── 资格、次数、期限 ──
 
 
-def _refuses(code: str, says: str, test: Callable[[Context], bool], reads: str = FACTS) -> Guard:
-    return Guard(code, says, test, reads)
-
-
-sku_is_exchangeable = _refuses(
-    "not_entitled", "这个商品不支持换货，请改为退款或维修", lambda c: bool(c.value(f.sku_exchangeable))
+sku_is_exchangeable = Guard(
+    "not_entitled",
+    "这个商品不支持换货，请改为退款或维修",
+    lambda c: bool(c.value(f.sku_exchangeable)),
+    FACTS,
+    about=f.sku_exchangeable.name,
+    asks=asking("商品支持换货"),
 )
-not_worn = _refuses(
-    "not_entitled", "穿过、洗过或影响二次销售的商品不受理换货，请向买家说明", lambda c: not c.value(f.worn)
+not_worn = Guard(
+    "not_entitled",
+    "穿过、洗过或影响二次销售的商品不受理换货，请向买家说明",
+    lambda c: not c.value(f.worn),
+    FACTS,
+    about=f.worn.name,
+    asks=asking("没有穿过、洗过，不影响二次销售"),
 )
 no_open_ticket_on_item = Guard(
     "duplicate_open_ticket",
@@ -219,6 +268,8 @@ no_open_ticket_on_item = Guard(
     lambda c: c.known.duplicate_open is None,
     KNOWN,
     lambda c: say("这个商品已有进行中的售后单 {number}，请在那一张上处理", number=c.known.duplicate_open),
+    about="item_no",
+    asks=asking("没有进行中的同类售后单"),
 )
 
 
@@ -228,10 +279,34 @@ def _attempts_left(c: Context) -> bool:
     return limit is None or used < limit
 
 
+def _attempts(c: Context) -> Iterable[Standing]:
+    found = c.policy.attempts_by(c.move)
+    if found is not None:
+        rule, most = found
+        used = c.ticket.fields.get("attempts_used", c.value(f.prior_attempts))
+        sentence = say("申请次数：最多 {most} 次，已用 {used} 次", most=most, used=used)
+        yield Standing(MET if used < most else NOT_MET, sentence, rule)
+
+
+def _windows(c: Context) -> Iterable[Standing]:
+    return [_window(window, c) for window in c.policy.windows(c.move, c)]
+
+
+def _window(window: Closing, c: Context) -> Standing:
+    if window.closes is None:
+        awaits = window.awaits or (window.counted_from,)
+        sentence = say("{label}：限{length}", label=window.label, length=window.length)
+        return Standing(NOT_KNOWN, sentence, window.rule, awaits)
+    sentence = say("{label}：到 {time} 为止", label=window.label, time=shown(window.closes))
+    return Standing(MET if c.now <= window.closes else NOT_MET, sentence, window.rule)
+
+
 attempts_left = Guard(
     "attempts_exhausted",
     "申请和修改的次数已经用完，不能再提交，请与买家另行协商",
     _attempts_left,
+    about=f.prior_attempts.name,
+    asks=_attempts,
 )
 within_window = Guard(
     "window_closed",
@@ -239,6 +314,7 @@ within_window = Guard(
     lambda c: c.policy.window_closed(c.move, c) is None,
     NOTHING,
     lambda c: c.policy.window_closed(c.move, c) or "",
+    asks=_windows,
 )
 reject_allowed = Guard(
     "reject_not_allowed",
@@ -262,8 +338,19 @@ def _statute_category(c: Context) -> bool:
     return c.value(f.refund_reason) != "no_reason_7d" or c.value(f.category) not in exempt
 
 
-not_exempt_from_seven_days = _refuses(
-    "not_entitled", "定作、鲜活易腐、已拆封数字化商品、报刊不适用七天无理由，请买家改选其他原因", _statute_category
+def _seven_days_asked(c: Context) -> Iterable[Standing]:
+    if c.value(f.refund_reason) == "no_reason_7d":
+        yield Standing(MET, "商品适用七天无理由")
+
+
+not_exempt_from_seven_days = Guard(
+    "not_entitled",
+    "定作、鲜活易腐、已拆封数字化商品、报刊不适用七天无理由，请买家改选其他原因",
+    _statute_category,
+    FACTS,
+    of=(f.refund_reason,),
+    about=f.refund_reason.name,
+    asks=_seven_days_asked,
 )
 
 # ── 运单与地址 ──
@@ -344,18 +431,38 @@ asked_amount_positive = Guard(
     "退款金额须大于 0；已全额退过的订单不能再申请",
     lambda c: _is_voucher(c) or asked_amount(c) > 0,
     FACTS,
+    of=(f.paid_fen, f.refund_kind),
+    about=f.amount_fen.name,
 )
+
+
+def _money_left(c: Context) -> Iterable[Standing]:
+    """What may still be refunded: what earlier tickets refunded counts, whatever was filled in."""
+    if f.paid_fen.name not in c.facts:
+        return [Standing(MET, "还能退的金额")]
+    paid, refunded, left = (yuan(fen) for fen in (c.ticket.paid_fen, c.ticket.refunded_fen, c.ticket.left_fen))
+    return [Standing(MET, say("还能退 {left}：实付 {paid}，已退 {refunded}", left=left, paid=paid, refunded=refunded))]
+
+
 refunded_within_paid = Guard(
-    "invalid_field", "已退金额不能多于实付金额，请核对后重填", lambda c: c.ticket.left_fen >= 0, FACTS
+    "invalid_field",
+    "已退金额不能多于实付金额，请核对后重填",
+    lambda c: c.ticket.left_fen >= 0,
+    FACTS,
+    of=(f.paid_fen,),
+    about=f.refunded_fen.name,
+    asks=_money_left,
 )
 asked_amount_within_paid = Guard(
     "amount_exceeded",
     "退款金额超过还能退的金额，请改小",
-    lambda c: asked_amount(c) <= c.ticket.left_fen,
+    lambda c: not vouchers_add_up(c) or asked_amount(c) <= c.ticket.left_fen,
     FACTS,
     lambda c: say(
         "退款金额 {amount} 超过还能退的金额 {most}，请核对", amount=yuan(asked_amount(c)), most=yuan(c.ticket.left_fen)
     ),
+    of=(f.paid_fen, f.refund_kind, needed(f.voucher_total, when=is_given(f.refund_kind, "voucher"))),
+    about=f.amount_fen.name,
 )
 amount_within_paid = at_most(f.amount_fen, left_fen, "还能退的金额", KNOWN)
 money_still_there = Guard(
@@ -394,6 +501,12 @@ def vouchers_left(c: Context) -> int:
     return int(given["voucher_total"] - given["voucher_used"] - given["voucher_refunded"])
 
 
+def vouchers_add_up(c: Context) -> bool:
+    """Else what they are worth cannot be told; conditions of their own say what is wrong with the numbers."""
+    total, count = c.value(f.voucher_total), c.facts.get("voucher_count") or vouchers_left(c)
+    return not _is_voucher(c) or total is None or 0 <= count <= total
+
+
 def asked_amount(c: Context) -> int:
     """What an application asks for, in 分: given, or all that is left.
 
@@ -413,23 +526,32 @@ def _is_voucher(c: Context) -> bool:
     return bool(c.value(f.refund_kind) == "voucher")
 
 
+_VOUCHERS_COUNTED = (f.refund_kind, needed(f.voucher_total, when=is_given(f.refund_kind, "voucher")))
+
+
 voucher_amount_is_computed = Guard(
     "invalid_field",
     "卡券的退款金额由系统计算，请不要填申请金额",
     lambda c: not _is_voucher(c) or c.facts.get("amount_fen") is None,
     FACTS,
+    of=(f.refund_kind,),
+    about=f.amount_fen.name,
 )
 some_voucher_left = Guard(
     "invalid_field",
     "没有未使用的卡券可退，请核对张数",
     lambda c: not _is_voucher(c) or c.facts.get("voucher_count") is not None or vouchers_left(c) > 0,
     FACTS,
+    of=_VOUCHERS_COUNTED,
+    about=f.voucher_total.name,
 )
 unused_vouchers_cover_it = Guard(
     "not_entitled",
     "要退的张数超过未使用的张数，已使用的卡券不能退",
     lambda c: not _is_voucher(c) or (c.facts.get("voucher_count") or 0) <= vouchers_left(c),
     FACTS,
+    of=_VOUCHERS_COUNTED,
+    about=f.voucher_count.name,
 )
 
 
