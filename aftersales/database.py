@@ -34,7 +34,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from aftersales.models import TRIGGERS, metadata
+from aftersales.models import TRIGGERS, metadata, search
 from aftersales.rows import from_json, to_json
 
 __all__ = [
@@ -408,12 +408,23 @@ def has_table(connection: Connection, name: str) -> bool:
 
 def schema_of(connection: Connection) -> Schema:
     wanted = _newest()
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": _compared})
     found = context.get_current_revision()
     if found != wanted:
         return Schema(found, wanted)
     differences = [str(difference) for difference in compare_metadata(context, metadata)]
-    return Schema(found, wanted, (*differences, *_missing_checks(connection), *_missing_triggers(connection)))
+    return Schema(found, wanted, (*differences, *_missing_by_name(connection)))
+
+
+def _compared(name: str | None, kind: str, _parents: Any) -> bool:
+    """The tables of the search, and those that SQLite keeps for them, are in no metadata."""
+    return kind != "table" or not str(name).startswith(search.NAME)
+
+
+def _missing_by_name(connection: Connection) -> list[str]:
+    found = inspect(connection).get_table_names()
+    words = [] if search.NAME in found else [f"missing: table {search.NAME}"]
+    return [*words, *_missing_checks(connection), *_missing_triggers(connection)]
 
 
 def _newest() -> str:

@@ -16,7 +16,7 @@ from aftersales.sandbox import Sandbox
 from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
-from web.pages import choices, health, new, queue, ticket, training
+from web.pages import automation, choices, health, new, queue, reports, rules, search, shift, ticket, training
 from web.rendering import page
 from web.shield import Shield
 from web.site import SeveralShops, Site
@@ -52,7 +52,7 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
-    for room in (assets, health, choices, queue, new, ticket):
+    for room in (assets, health, choices, queue, new, ticket, reports, search, rules, shift, automation):
         app.include_router(room.router)
     if sandbox is not None:
         app.include_router(training.router)

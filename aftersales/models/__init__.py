@@ -3,8 +3,22 @@
 Whoever changes a table here writes a migration beside it; `database.check_schema` and a test compare the two.
 """
 
-from aftersales.models import people, sandbox, tickets
+from aftersales.models import handover, people, reports, sandbox, search, team, tickets
 from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
-__all__ = ["TRIGGERS", "Instant", "Json", "Whole", "YesNo", "metadata", "people", "sandbox", "tickets"]
+__all__ = [
+    "TRIGGERS",
+    "Instant",
+    "Json",
+    "Whole",
+    "YesNo",
+    "handover",
+    "metadata",
+    "people",
+    "reports",
+    "sandbox",
+    "search",
+    "team",
+    "tickets",
+]
