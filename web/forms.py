@@ -16,7 +16,7 @@ from fastapi import Depends, HTTPException, Request
 
 from aftersales import queries
 from aftersales.errors import Refused
-from aftersales.fill_in import Form, from_text
+from aftersales.fill_in import Form, clean, from_text
 from aftersales.money import fen
 from aftersales.saying import said_by, say
 from aftersales.workflows.facts import EVIDENCE_LABELS
@@ -25,7 +25,7 @@ from web import words
 from web.i18n import gettext
 from web.site import Site
 
-VERSION, KEY, WHO, EVIDENCE = "_version", "_key", "_as", "_evidence"
+VERSION, KEY, WHO, EVIDENCE, LOOK = "_version", "_key", "_as", "_evidence", "_look"
 #: whole forms, in bytes: a text of the greatest length allowed is 180 KB when it arrives
 MAX_BODY = 2 * 1024 * 1024
 _MAX_FIELDS = 200
@@ -46,6 +46,8 @@ class Posted:
     actor: str = ""
     version: int = 0
     key: str = ""
+    #: sent to be looked at, not to be done
+    look: bool = False
 
     def facts(self, form: Form) -> dict[str, Any]:
         """Texts made into values. Refused: a text that no database can store, which must not even be looked for."""
@@ -94,6 +96,7 @@ async def _posted(request: Request) -> Posted:
         actor=own.get(WHO, ""),
         version=int(version),
         key=key,
+        look=LOOK in own,
     )
 
 
@@ -113,6 +116,47 @@ def status(refusal: Refused | None) -> int:
     if refusal is None:
         return 200
     return 409 if refusal.code == "stale_version" else 422
+
+
+# ── what is read, field by field ──
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was filled in, and what is wrong with the rest, each by the name of its field."""
+
+    values: Mapping[str, Any]
+    problems: Mapping[str, str]
+
+
+def read(form: Form, texts: Mapping[str, str], also: Iterable[Fact] = ()) -> Read:
+    """Everything that is wrong at once, so that nobody mends one thing and is told of the next."""
+    required = {fact.name for fact in (*form.asks, *also)}
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for fact in _once(form.facts):
+        text = texts.get(fact.name, "")
+        if not text.strip():
+            problems |= {fact.name: "请选择" if fact.choices else "请填写"} if fact.name in required else {}
+            continue
+        try:
+            values[fact.name] = _read_one(form, fact, text)
+        except ValueError as problem:
+            problems[fact.name] = said_by(problem)
+    return Read(values, problems)
+
+
+def _read_one(form: Form, fact: Fact, text: str) -> Any:
+    """ValueError says what is wrong with it."""
+    if _UNSTORABLE.search(text):
+        raise ValueError(words.UNSTORABLE)
+    if fact.kind == "fen":
+        return clean(fact, fen(text, allow_negative=True))
+    try:
+        typed = from_text(form, {fact.name: text})[fact.name]
+    except ValueError:  # --5, or a number of thousands of digits
+        typed = text
+    return clean(fact, typed)
 
 
 # ── what is drawn ──
