@@ -26,7 +26,7 @@ from aftersales.fill_in import LONGEST_NAME, text_problem
 from aftersales.known import what_guards_ask
 from aftersales.office import transfers
 from aftersales.saying import Written, listed, say
-from aftersales.ticket import Change, Entry, Event, Opening, Ticket
+from aftersales.ticket import Attachment, Change, Entry, Event, Opening, Ticket
 from aftersales.workflows import facts
 from aftersales.workflows.context import Known
 from aftersales.workflows.links import LINKS, Tells
@@ -52,6 +52,8 @@ class Command:
     version: int | None = None
     #: the same key a second time does nothing and answers as the first time
     key: str | None = None
+    #: files of the evidence that this command adds; they lie in the evidence folder already
+    files: Sequence[Attachment] = ()
 
     def fingerprint(self) -> str:
         return _fingerprint([self.ticket_id, self.trigger, self.actor, dict(self.facts), list(self.evidence)])
@@ -143,6 +145,7 @@ class Desk:
                 refusal = refused
             else:
                 self._record(connection, change, command.key)
+                store.attach(connection, change.after, change.events[-1], command.files)
                 if command.key is not None:
                     store.remember(
                         connection, ticket.shop_id, command.key, command.fingerprint(), ticket.id,
@@ -356,6 +359,7 @@ class Desk:
 _TAKEN = {
     "waybill": ("invalid_waybill", "运单号刚刚被另一张工单用了，请核对后重填"),
     "open_key": ("duplicate_open_ticket", "这个商品刚刚已开了同类售后单，请在那一张上处理"),
+    "attachment": ("duplicate_file", "这份文件刚刚已经传过，没有再存一份"),
     "platform_no": ("duplicate_open_ticket", "这个平台单号已经有工单了，请在那一张上处理"),
 }
 _TRIES = 5

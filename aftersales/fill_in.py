@@ -20,6 +20,8 @@ from aftersales.workflows.vocabulary import Fact
 #: longer texts are documents: they belong in the evidence
 LONGEST_TEXT = 20_000
 LONGEST_NAME = 200
+#: texts that are no longer than a name: they are looked for
+_NAMES = {"waybill_no", "courier", "agent", "review_id", "order_no", "item_no", "buyer", "shop"}
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -80,9 +82,14 @@ def with_defaults(form: Form, given: Mapping[str, Any], at: datetime) -> dict[st
     return {**defaults, **given}
 
 
+def clean(fact: Fact, value: Any) -> Any:
+    """The value as the fact has it. ValueError says what is wrong with it, without naming the fact."""
+    return _CLEAN[fact.kind](fact, value)
+
+
 def _clean(fact: Fact, value: Any, at: datetime) -> Any:
     try:
-        cleaned = _CLEAN[fact.kind](fact, value)
+        cleaned = clean(fact, value)
     except ValueError as problem:
         says = say("{label}：{problem}", label=fact.label, problem=said_by(problem))
         raise Refused("invalid_field", says) from None
@@ -105,7 +112,7 @@ def _text(fact: Fact, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("要填文字")
     text = value.strip()
-    longest = LONGEST_NAME if fact.name in ("waybill_no", "courier", "agent", "review_id") else LONGEST_TEXT
+    longest = LONGEST_NAME if fact.name in _NAMES else LONGEST_TEXT
     problem = text_problem(text, longest)
     if problem is not None:
         raise ValueError(problem)
@@ -155,7 +162,19 @@ def _choice(fact: Fact, value: Any) -> Any:
     raise ValueError(say("没有「{value}」这个选项，可选：{able}", value=Written(value), able=able))
 
 
-_CLEAN = {"text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice}
+_FINGERPRINTS = re.compile("[0-9a-f]{64}( [0-9a-f]{64})*")
+
+
+def _evidence(_fact: Fact, value: Any) -> str:
+    """The SHA-256 of files, in hexadecimal digits, a space between them."""
+    if not isinstance(value, str) or not _FINGERPRINTS.fullmatch(value):
+        raise ValueError("要填文件的 SHA-256")
+    return value
+
+
+_CLEAN = {
+    "text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice, "evidence": _evidence,
+}  # fmt: skip
 
 
 # ── from a web form or a file ──

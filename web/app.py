@@ -20,11 +20,14 @@ from web.pages import (
     automation,
     bulk,
     choices,
+    evidence,
     health,
+    machine,
     moment,
     new,
     palette,
     queue,
+    reply_book,
     reports,
     rules,
     search,
@@ -32,6 +35,7 @@ from web.pages import (
     team,
     ticket,
     training,
+    uploads,
     views,
 )
 from web.rendering import page
@@ -60,6 +64,7 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if scheduler is not None:
             await run_in_threadpool(scheduler.start)
+        machine.draw_ahead(rules_provider())
         yield
         if scheduler is not None:
             await run_in_threadpool(scheduler.stop)
@@ -86,6 +91,10 @@ def create_app(
         automation,
         team,
         moment,
+        evidence,
+        uploads,
+        machine,
+        reply_book,
     )
     for room in rooms:
         app.include_router(room.router)

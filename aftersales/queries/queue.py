@@ -222,12 +222,22 @@ class Beside:
 
 
 def beside(engine: Engine, wanted: Wanted, now: datetime, here: Place, counted: int = 200) -> Beside:
-    """Around this place, whether or not the ticket is still there. The first `counted` places are counted."""
+    """Around this place, whether or not the ticket is still there. The first `counted` places are looked through."""
     with reading(engine) as connection:
-        after = next((one.id for one in _places(connection, wanted, now, here, 2) if one.id != here.id), None)
-        before = next(_before(connection, wanted, now, here), None)
-        first = [place.id for place in _places(connection, wanted, now, None, counted)]
-    return Beside(before, after, first.index(here.id) + 1 if here.id in first else None)
+        first = _places(connection, wanted, now, None, counted)
+        earlier = [one for one in first if _order(one) < _order(here)]
+        later = [one for one in first if _order(one) > _order(here)]
+        there = len(first) - len(earlier) - len(later)
+        if later or len(first) < counted:
+            before, after = next(reversed(earlier), None), next(iter(later), None)
+            ids = before.id if before else None, after.id if after else None
+            return Beside(*ids, len(earlier) + 1 if there else None)
+        following = next((one.id for one in _places(connection, wanted, now, here, 2) if one.id != here.id), None)
+        return Beside(next(_before(connection, wanted, now, here), None), following, counted if there else None)
+
+
+def _order(place: Place) -> tuple[int, datetime, int]:
+    return place.part, place.at, place.id
 
 
 def place_of(ticket: Ticket) -> Place:

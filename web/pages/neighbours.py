@@ -32,7 +32,7 @@ def of(
     if view is None:
         return Neighbours()
     rules, engine = site.rules(), site.desk.engine
-    wanted = of_query(view[:2000], rules, shops).wanted(rules)
+    wanted = of_query(view, rules, shops).wanted(rules)
     found = queries.beside(engine, wanted, now, _stood(ticket, done))
     cube = tally.of(engine).current(now)
     known = found.place is not None and cube is not None and cube.can_tell(wanted)

@@ -21,7 +21,7 @@ from aftersales.ticket import Entry, Event, Ticket
 from aftersales.workflows.plain import RECORD_CONTACT
 from aftersales.workflows.vocabulary import Actor, Party, Step
 from web import forms, identity, words
-from web.forms import PostedForm
+from web.forms import Posted, PostedForm
 from web.identity import Me
 from web.pages import evidence, linked, machine, neighbours, replies, step_form, steps, story
 from web.pages.conflict import conflict
@@ -40,6 +40,8 @@ _TOLD = (
     *("escalated", "overdue", "flags", "opened_at", "applied_at", "entered_at", "closed_at"),
     *("order_no", "item_no", "buyer", "owner", "platform_no"),
 )
+#: of an address, in characters: more than any list's own
+_LONGEST_VIEW = 2000
 #: the parts of the page that stand in files of their own: `ticket/<name>.html` is given the value `<name>`
 _PANELS = {
     "story": story.panel,
@@ -109,7 +111,7 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
     asked = None if shown is None else step_form.asked(site, shown, around)
     context = {
         **_header(request, site, ticket, name, now),
-        "neighbours": neighbours.of(site, request.query_params.get("in"), ticket, now, shops, _before(done, events)),
+        "neighbours": neighbours.of(site, _view(request), ticket, now, shops, _before(done, events)),
         **{panel: of(site, ticket, events, rules, now) for panel, of in _PANELS.items()},
         "why": why(ticket, events, history.explanation(ticket, site, now), rules, now),
         "own_steps": [step for actor, found in by_actor if actor is Actor.AGENT for step in found],
@@ -117,22 +119,28 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
         "barred": steps.barred(around),
         "actions": steps.plain_actions(ticket, rules),
         "asked": asked,
-        "conflict": None
-        if shown is None or asked is None
-        else conflict(shown, asked, events, rules, now, partial(identity.name_of, site)),
+        "conflict": asked and shown and conflict(shown, asked, events, rules, now, partial(identity.name_of, site)),
         "done": done,
+        "wants": [] if shown is None else evidence.wants(site, around, shown, events),
+        "spoken": None if shown is None else replies.heard(site, shown),
     }
     return page("ticket.html", context, forms.status(None if shown is None else shown.refusal))
 
 
+def _view(request: Request) -> str | None:
+    """The query of the list that the ticket was opened from; None if it was not."""
+    view = request.query_params.get("in")
+    return None if view is None else view[:_LONGEST_VIEW]
+
+
 def _header(request: Request, site: Site, ticket: Ticket, name: str, now: datetime) -> dict[str, Any]:
     """What stands on top of the page, and beside it."""
-    rules, view = site.rules(), request.query_params.get("in")
+    rules = site.rules()
     party = words.party(rules, ticket.workflow, ticket.state)
     return {
         "ticket": ticket,
         "address": f"/t/{name}",
-        "view": view,
+        "view": _view(request),
         "workflow": words.workflow_label(rules, ticket.workflow),
         "policy": words.policy_label(rules, ticket.policy),
         "shop": shop_of(site, ticket),
@@ -167,6 +175,12 @@ def _before(done: story.EventLine | None, events: Sequence[Event]) -> Event | No
 # ── what is sent ──
 
 
+def shown_again(request: Request, site: Site, name: str, trigger: str, posted: Posted) -> Response:
+    """The form of a step with all that was typed into it, after something else was done from it."""
+    found = ticket_of(site, name)
+    return _page(request, site, name, found, Shown(found, form_of(site, found, trigger), posted.actor, posted))
+
+
 @router.post("/t/{name}/{trigger}")
 def submit(request: Request, name: str, trigger: str, site: TheSite, posted: PostedForm, me: Me) -> Response:
     """Through the one door; then back to the ticket, or back to the form with the reason and all that was typed."""
@@ -175,6 +189,7 @@ def submit(request: Request, name: str, trigger: str, site: TheSite, posted: Pos
     login = "" if me is None else me.login
     try:
         facts = posted.facts(of_ticket)
+        spoken = replies.listen(site, found, of_ticket, posted)
         _contact_first(site, found, posted, login)
         after = site.desk.do(
             Command(
@@ -186,7 +201,8 @@ def submit(request: Request, name: str, trigger: str, site: TheSite, posted: Pos
         now_there = queries.ticket(site.desk.engine, found.id)
         refusal = forms.sent_before(site, shop_of(site, found), posted, refusal)
         return _page(request, site, name, now_there, Shown(now_there, of_ticket, posted.actor, posted, refusal))
-    view = request.query_params.get("in")
+    spoken.note(site, login)
+    view = _view(request)
     query = {"done": after.version} | ({} if view is None else {"in": view})
     return RedirectResponse(f"/t/{name}?{urlencode(query)}", 303)
 
@@ -215,6 +231,8 @@ def missing(name: str, trigger: str, site: TheSite, posted: PostedForm) -> Respo
     """What the form as it is now still lacks, and what it would do: parts of the page, for a script to put in."""
     found, now = ticket_of(site, name), whole_second(clock.now())
     row = form_of(site, found, trigger)
-    around = _History.of(site, found).around(found, site, now)
-    asked = step_form.asked(site, Shown(found, row, posted.actor, posted), around)
-    return page("ticket/missing.html", {"asked": asked, "is_step": isinstance(row, Step)})
+    history, shown = _History.of(site, found), Shown(found, row, posted.actor, posted)
+    around = history.around(found, site, now)
+    wants = evidence.wants(site, around, shown, history.upto(found))
+    asked = step_form.asked(site, shown, around)
+    return page("ticket/missing.html", {"asked": asked, "is_step": isinstance(row, Step), "wants": wants})
