@@ -26,7 +26,7 @@ from aftersales.fill_in import LONGEST_NAME, text_problem
 from aftersales.known import what_guards_ask
 from aftersales.office import transfers
 from aftersales.saying import Written, listed, say
-from aftersales.ticket import Attachment, Change, Event, Opening, Ticket
+from aftersales.ticket import Attachment, Change, Entry, Event, Opening, Ticket
 from aftersales.workflows import facts
 from aftersales.workflows.context import Known
 from aftersales.workflows.links import LINKS, Tells
@@ -157,7 +157,32 @@ class Desk:
             raise refusal
         return ticket
 
-    def _decided(self, connection: Connection, ticket: Ticket, command: Command) -> Change:
+    def try_out(self, commands: Sequence[Command]) -> list[Change | Refused]:
+        """What each would do if it were done now, each to a ticket of its own: nothing is written."""
+        ids = [command.ticket_id for command in commands]
+        with reading(self.engine) as connection:
+            tickets = {ticket.id: ticket for ticket in store.load(connection, ids)}
+            histories = store.histories(connection, ids)
+            return [self._tried(connection, tickets, histories, command) for command in commands]
+
+    def _tried(
+        self, connection: Connection, tickets: Mapping[int, Ticket], histories: Mapping[int, Sequence[Entry]],
+        command: Command,
+    ) -> Change | Refused:  # fmt: skip
+        ticket = tickets.get(command.ticket_id)
+        if ticket is None:
+            return Refused("illegal_transition", say("没有编号为 {id} 的工单", id=command.ticket_id))
+        command = _not_before(ticket, replace(command, at=whole_second(command.at)))
+        caught_up = decide.catch_up(ticket, command.at, self.rules())
+        try:
+            ticket = ticket if caught_up is None else caught_up.after
+            return self._decided(connection, ticket, command, histories[ticket.id])
+        except Refused as refusal:
+            return refusal
+
+    def _decided(
+        self, connection: Connection, ticket: Ticket, command: Command, history: Sequence[Entry] | None = None
+    ) -> Change:
         _not_stale(ticket, command.version)
         rules = self.rules()
         attempt = Attempt(
@@ -167,7 +192,7 @@ class Desk:
             attempt = _to_somebody(connection, ticket, attempt)
         if command.trigger in PLAIN_ACTIONS:
             return decide.act(ticket, attempt, rules)
-        history = store.history(connection, ticket.id)
+        history = store.history(connection, ticket.id) if history is None else history
         known = what_guards_ask(connection, ticket, command.trigger, command.facts, rules)
         return decide.take(ticket, attempt, rules, history=history, known=known)
 

@@ -17,19 +17,26 @@ from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
 from web.pages import (
+    automation,
+    bulk,
     choices,
     evidence,
     health,
     machine,
+    moment,
     new,
+    palette,
     queue,
     reply_book,
     reports,
     rules,
     search,
+    shift,
+    team,
     ticket,
     training,
     uploads,
+    views,
 )
 from web.rendering import page
 from web.shield import Shield
@@ -72,15 +79,22 @@ def create_app(
         health,
         choices,
         queue,
+        bulk,
+        views,
+        palette,
         new,
-        evidence,
-        uploads,
-        machine,
-        reply_book,
         ticket,
         reports,
         search,
         rules,
+        shift,
+        automation,
+        team,
+        moment,
+        evidence,
+        uploads,
+        machine,
+        reply_book,
     )
     for room in rooms:
         app.include_router(room.router)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from aftersales.clock import SHANGHAI
@@ -21,6 +21,8 @@ LEFT, RIGHT = 4.0, 92.0
 NARROWEST = 470
 #: px of a letter at 12 px: Chinese, and anything else
 _WIDE, _NARROW, _APART = 12.0, 7.0, 8.0
+#: px of a title that has a shorter one
+_LONGEST = 220.0
 _ONE_DAY = timedelta(days=1)
 
 
@@ -32,6 +34,8 @@ class Mark:
     kind: str
     title: str = ""
     note: str = ""
+    #: a shorter title, where the whole one would take too much of the picture
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,8 @@ def _percent(px: float) -> float:
 def _labels(marks: Sequence[Mark], at: _Scale) -> list[Label]:
     """In the order given, each where it first fits beside those already there."""
     placed: list[Label] = []
-    for mark in marks:
+    for whole in marks:
+        mark = replace(whole, title=whole.short) if whole.short and _length(whole.title) > _LONGEST else whole
         if not (mark.title or mark.note):
             continue
         found = next((one for one in _places(mark, at(mark.at), placed) if _free(one, placed)), None)

@@ -90,3 +90,9 @@ def test_the_important_labels_are_there_and_the_others_where_they_fit():
 def test_a_long_line_tells_fewer_days():
     drawn = draw(Line(START, START + timedelta(days=90), START))
     assert 3 <= len(drawn.days) <= 14
+
+
+def test_a_title_that_would_fill_the_picture_gives_way_to_a_shorter_one():
+    due = START + timedelta(hours=48)
+    long = Mark(due, "due", "Due: not answered in time, exchange deemed approved", "10-03 10:00", "Due")
+    assert [label.title for label in draw(Line(START, due, START, [long])).labels] == ["Due"]

@@ -227,7 +227,8 @@ def test_a_double_click_opens_one_ticket(world, browser):
     sent = form.filled(policy="kuaishou", order_no="1", paid_fen="1", reason="size")
     first, second = browser.send(form, sent), browser.send(form, sent)
     assert first.response.headers["location"] == second.response.headers["location"]
-    assert [link for link in browser.get("/").links if link.startswith("/t/")] == [first.response.headers["location"]]
+    opened = [link for link in browser.get("/").links if link.startswith("/t/")]
+    assert opened == [first.response.headers["location"] + "?in="]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -385,7 +386,7 @@ def test_no_text_is_an_error_of_ours(kind, text, clock):
         assert answer.status in (303, 422, 413), answer.text
         assert answer.status != 413 or "最多 2 MB" in answer.text
         if answer.status == 422:
-            assert "没有办成" in answer.text
+            assert "没有办成" in answer.text or "没有提交" in answer.text
             assert answer.form.action == path
 
 

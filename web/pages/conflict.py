@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,7 +39,8 @@ class Conflict:
     then_at: datetime
     now_at: datetime
     rows: Sequence[Row]
-    happened: Sequence[tuple[Event, str, str]]
+    #: (event, who, what, from which state to which)
+    happened: Sequence[tuple[Event, str, str, str]]
     typed: Sequence[tuple[str, str]]
 
     @property
@@ -50,8 +51,10 @@ class Conflict:
 NOTHING = "—"
 
 
-def conflict(shown: Shown, asked: Asked, events: Sequence[Event], rules: Rules, now: datetime) -> Conflict | None:
-    """None where the form was not drawn from an older version."""
+def conflict(
+    shown: Shown, asked: Asked, events: Sequence[Event], rules: Rules, now: datetime, name: Callable[[str], str]
+) -> Conflict | None:
+    """None where the form was not drawn from an older version. `name`: of the account of a login."""
     after = shown.changed_after
     if after is None or shown.sent is None:
         return None
@@ -59,22 +62,24 @@ def conflict(shown: Shown, asked: Asked, events: Sequence[Event], rules: Rules, 
     since = [event for event in events if event.seq > after]
     last = events[-1]
     return Conflict(
-        who=_who(since or events[-1:]),
+        who=gettext("、").join(dict.fromkeys(_who(event, name) for event in _movers(since or events[-1:]))),
         then_version=after,
         now_version=shown.ticket.version,
         then_at=then[-1].recorded_at if then else shown.ticket.opened_at,
         now_at=last.recorded_at,
         rows=list(_rows(shown, asked, then, since, rules, now)),
-        happened=[(event, *_told(event, shown.ticket, rules)) for event in reversed(since)],
+        happened=[(event, _who(event, name), *_told(event, shown.ticket, rules)) for event in reversed(since)],
         typed=_typed(shown),
     )
 
 
-def _who(events: Sequence[Event]) -> str:
-    """Those who moved it, or whoever wrote, if nobody did."""
-    moved = [event for event in events if event.kind in ("move", "deadline", "calendar")] or list(events)
-    names = [event.actor_name or translated(words.actor_label(event.actor)) for event in moved]
-    return gettext("、").join(dict.fromkeys(names))
+def _movers(events: Sequence[Event]) -> Sequence[Event]:
+    """The events that moved it; all of them, if none did."""
+    return [event for event in events if event.kind in ("move", "deadline", "calendar")] or events
+
+
+def _who(event: Event, name: Callable[[str], str]) -> str:
+    return name(event.actor_name) or words.actor_label(event.actor)
 
 
 def _rows(
@@ -85,7 +90,7 @@ def _rows(
     mine = asked.step.leads_to if asked.step is not None else ""
     yield Row(gettext("状态"), _state(state_then, ticket, rules), _state(ticket.state, ticket, rules), _said(mine))
     clocks_then = then[-1].clocks if then else ()
-    lines = gettext("；").join(asked.step.lines) if asked.step is not None and asked.possible else ""
+    lines = gettext("；").join(asked.step.lines) if asked.step is not None and asked.possible else NOTHING
     yield Row(
         gettext("时限"), _clocks(clocks_then, ticket, rules, now), _clocks(ticket.clocks, ticket, rules, now), lines
     )

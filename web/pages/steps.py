@@ -107,7 +107,8 @@ def card(
     gaps = decide.missing(around.ticket, attempt, around.rules, history=around.history, known=known)
     states, lines = _by_the_tables(around, step, actor) if foreseen is None else _as_foreseen(foreseen, around)
     most = decide.most(around.ticket, attempt, around.rules, known=known)
-    lines += [gettext("至多 {amount}", amount=yuan(max(most.values())))] if most and not facts else []
+    if "amount_fen" in most and not facts and not (foreseen and foreseen.payments):
+        lines.append(gettext("至多 {amount}", amount=yuan(most["amount_fen"])))
     return StepCard(
         name=step.name,
         label=step.label,

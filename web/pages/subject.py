@@ -29,7 +29,7 @@ class Line:
 
 #: the first of these that a ticket has says what is wrong
 _REASONS = ("reason", "issue", "fault", "rating", "kind")
-_LONGEST = 60
+_LONGEST = 40
 
 
 def subject(ticket: Ticket, rules: Rules) -> list[Saying]:

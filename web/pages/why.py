@@ -160,7 +160,9 @@ def _line(story: ClockStory, due: datetime, moments: Sequence[Moment], holidays:
     end = max(due, now) if story.due_at is not None else due
     order = {kind: place for place, kind in enumerate(("due", "start", "now", "target", "was"))}
     marks = [
-        Mark(one.at, one.kind, one.says if one.kind != "start" else translated(story.start.noun), _note(one, now))
+        Mark(
+            one.at, one.kind, _title(one, story), words.brief(one.at, now), gettext("到期") if one.kind == "due" else ""
+        )
         for one in sorted((one for one in moments if one.kind in order), key=lambda one: order[one.kind])
     ]
     skipped, worked = story.counting.skipped, story.counting.made_up
@@ -174,8 +176,8 @@ def _line(story: ClockStory, due: datetime, moments: Sequence[Moment], holidays:
     return Line(story.start.at, end, min(now, end), marks, inside)
 
 
-def _note(moment: Moment, now: datetime) -> str:
-    return words.brief(moment.at, now)
+def _title(moment: Moment, story: ClockStory) -> str:
+    return str(translated(story.start.noun)) if moment.kind == "start" else moment.says
 
 
 def _says(moments: Sequence[Moment], now: datetime) -> str:

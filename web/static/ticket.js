@@ -11,14 +11,14 @@
     });
 
     var form = document.getElementById("do");
-    var refusal = document.getElementById("refusal");
+    var refusal = document.getElementById("refusal") || document.getElementById("clash-h");
     if (refusal) refusal.focus();
     // what was sent from here and taken is no draft any more
     var sent = sessionStorage.getItem("sent");
     if (sent && document.querySelector(".note.ok")) { sessionStorage.removeItem("draft|" + sent); sessionStorage.removeItem("sent"); }
     if (!form) return;
 
-    var key = "draft|" + form.dataset.draft, said = document.querySelector("[data-draft-said]"), fresh = !refusal && !document.querySelector(".clash");
+    var key = "draft|" + form.dataset.draft, said = document.querySelector("[data-draft-said]"), fresh = !refusal;
     function fields() { return Array.from(form.elements).filter(function (one) { return one.name && one.type !== "file" && !/^_(version|key)$/.test(one.name) && one.type !== "hidden"; }); }
     function typed() {
       var found = {};
@@ -80,6 +80,9 @@
       var input = along.querySelector("textarea, input:not([type=hidden]), select");
       if (input) input.focus();
     });
+    // an address that points at the form keeps the browser from focusing its first input by itself
+    var begin = form.querySelector("[autofocus]");
+    if (begin && fresh && location.hash === "#form") window.addEventListener("load", function () { setTimeout(function () { begin.focus({ preventScroll: true }); }); });
     restore();
     if (sessionStorage.getItem(key)) ask();
   });
