@@ -20,6 +20,8 @@ from aftersales.workflows.vocabulary import Fact
 #: longer texts are documents: they belong in the evidence
 LONGEST_TEXT = 20_000
 LONGEST_NAME = 200
+#: texts that are no longer than a name: they are looked for
+_NAMES = {"waybill_no", "courier", "agent", "review_id", "order_no", "item_no", "buyer", "shop"}
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -80,9 +82,14 @@ def with_defaults(form: Form, given: Mapping[str, Any], at: datetime) -> dict[st
     return {**defaults, **given}
 
 
+def clean(fact: Fact, value: Any) -> Any:
+    """The value as the fact has it. ValueError says what is wrong with it, without naming the fact."""
+    return _CLEAN[fact.kind](fact, value)
+
+
 def _clean(fact: Fact, value: Any, at: datetime) -> Any:
     try:
-        cleaned = _CLEAN[fact.kind](fact, value)
+        cleaned = clean(fact, value)
     except ValueError as problem:
         says = say("{label}：{problem}", label=fact.label, problem=said_by(problem))
         raise Refused("invalid_field", says) from None
@@ -105,7 +112,7 @@ def _text(fact: Fact, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("要填文字")
     text = value.strip()
-    longest = LONGEST_NAME if fact.name in ("waybill_no", "courier", "agent", "review_id") else LONGEST_TEXT
+    longest = LONGEST_NAME if fact.name in _NAMES else LONGEST_TEXT
     problem = text_problem(text, longest)
     if problem is not None:
         raise ValueError(problem)

@@ -575,12 +575,15 @@ SELECT coalesce((SELECT sum(refund_fen) FROM ticket
 """
 
 
-def refunded_on(connection: Connection, shop_id: int, order_no: str, item_no: str, but: int = 0) -> int:
+def refunded_on(
+    connection: Connection, shop_id: int, order_no: str, item_no: str, but: int = 0, *, lock: bool = True
+) -> int:
     """What has been refunded of this item, or ordered to be, in 分, by any ticket `but` this one.
 
-    Whoever asks is about to order money: on PostgreSQL the next one who asks about the order waits for the commit.
+    `lock`: whoever asks is about to order money: on PostgreSQL the next one who asks about the order waits for the
+    commit.
     """
-    if connection.dialect.name == "postgresql":
+    if lock and connection.dialect.name == "postgresql":
         _run(connection, "SELECT pg_advisory_xact_lock(hashtextextended(?, ?))", order_no, shop_id)
     rows = _fetch(connection, REFUNDED_ON, shop_id, order_no, item_no, but, shop_id, order_no, item_no)
     return int(rows[0][0])

@@ -17,7 +17,7 @@ from fastapi import Depends, HTTPException, Request
 
 from aftersales import queries
 from aftersales.errors import Refused
-from aftersales.fill_in import Form, from_text
+from aftersales.fill_in import Form, clean, from_text
 from aftersales.money import fen
 from aftersales.saying import said_by, say
 from aftersales.workflows.facts import EVIDENCE_LABELS
@@ -26,7 +26,7 @@ from web import words
 from web.i18n import gettext
 from web.site import Site
 
-VERSION, KEY, WHO, EVIDENCE = "_version", "_key", "_as", "_evidence"
+VERSION, KEY, WHO, EVIDENCE, LOOK = "_version", "_key", "_as", "_evidence", "_look"
 #: a contact that is recorded on the way
 CHANNEL, SUMMARY = "_channel", "_summary"
 #: a file of evidence; a text to the buyer that is sent in spite of a warning
@@ -58,6 +58,9 @@ class Posted:
     insists: bool = False
     #: a file was chosen in it, and not uploaded: without a script a browser sends only its name
     unsent: bool = False
+
+    #: sent to be looked at, not to be done
+    look: bool = False
 
     def read(self, form: Form) -> tuple[dict[str, Any], dict[str, Refused]]:
         """The values that can be read, and a refusal for each input that cannot."""
@@ -126,6 +129,7 @@ def posted_of(pairs: Iterable[tuple[str, str]]) -> Posted:
         summary=own.get(SUMMARY, "").strip(),
         insists=INSISTS in own,
         unsent=any(name.partition(":")[0] == FILE and value for name, value in own.items()),
+        look=LOOK in own,
     )
 
 
@@ -145,6 +149,47 @@ def status(refusal: Refused | None) -> int:
     if refusal is None:
         return 200
     return 409 if refusal.code == "stale_version" else 422
+
+
+# ── what is read, field by field ──
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was filled in, and what is wrong with the rest, each by the name of its field."""
+
+    values: Mapping[str, Any]
+    problems: Mapping[str, str]
+
+
+def read(form: Form, texts: Mapping[str, str], also: Iterable[Fact] = ()) -> Read:
+    """Everything that is wrong at once, so that nobody mends one thing and is told of the next."""
+    required = {fact.name for fact in (*form.asks, *also)}
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for fact in _once(form.facts):
+        text = texts.get(fact.name, "")
+        if not text.strip():
+            problems |= {fact.name: "请选择" if fact.choices else "请填写"} if fact.name in required else {}
+            continue
+        try:
+            values[fact.name] = _read_one(form, fact, text)
+        except ValueError as problem:
+            problems[fact.name] = said_by(problem)
+    return Read(values, problems)
+
+
+def _read_one(form: Form, fact: Fact, text: str) -> Any:
+    """ValueError says what is wrong with it."""
+    if _UNSTORABLE.search(text):
+        raise ValueError(words.UNSTORABLE)
+    if fact.kind == "fen":
+        return clean(fact, fen(text, allow_negative=True))
+    try:
+        typed = from_text(form, {fact.name: text})[fact.name]
+    except ValueError:  # --5, or a number of thousands of digits
+        typed = text
+    return clean(fact, typed)
 
 
 # ── what is drawn ──

@@ -82,6 +82,7 @@ _EVERY_FACT = {fact.name: fact for fact in vars(facts).values() if isinstance(fa
 BROKEN_FORM = "这张表单不完整，请回到工单重新打开再提交"
 UNSTORABLE = "含有不能保存的字符，请删去后重填"
 UNKNOWN_FIELD = "表单"
+UNKNOWN_NAME = "这张表单没有这一项"
 SENT_BEFORE = "这张表单刚才已经提交过，那一次已经办成。这次的内容不同：确实还要再办，请再提交一次"
 
 

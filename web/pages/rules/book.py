@@ -30,7 +30,7 @@ from web.pages.reports import FILES
 from web.pages.rules import shelf
 from web.pages.rules.room import address_of, frame_of
 from web.pages.rules.shelf import HOUSE, Tickets
-from web.rendering import page, said
+from web.rendering import page, spoken
 from web.site import Site, TheSite
 
 router = APIRouter()
@@ -324,7 +324,7 @@ def export(key: str, kind: str, request: Request, site: TheSite) -> Response:
     if kind not in FILES:
         raise Told(404, gettext("只能导出 csv 或 xlsx"))
     entries = _sorted(entries_on(policy, day), site.rules().catalog.workflows)
-    title = f"{said(policy.label).striptags()} {day.isoformat()}"
+    title = f"{spoken(policy.label).striptags()} {day.isoformat()}"
     rows = [[_plain(text) for text in _cells(one)] for one in entries]
     sheet = Sheet(title, [gettext(name) for name in _COLUMNS], rows)
     content = as_csv([sheet]) if kind == "csv" else as_xlsx([sheet])
@@ -344,4 +344,4 @@ def _cells(entry: Entry) -> list[Any]:
 
 
 def _plain(text: Any) -> str:
-    return said(text).striptags() if text else ""
+    return spoken(text).striptags() if text else ""
