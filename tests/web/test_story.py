@@ -56,7 +56,7 @@ def test_an_exchange_from_the_application_to_its_end(world):
         ("apply", "buyer"), ("approve", "agent"), ("submit_return_waybill", "agent"), ("return_signed", "system"),
         ("accept_return", "agent"), ("reship", "agent"), ("new_item_signed", "system"), ("confirm", "buyer"),
     ]  # fmt: skip
-    assert f"/t/{number}" not in browser.get("/").links
+    assert f"/t/{number}?in=" not in browser.get("/").links
 
 
 def test_a_rejection_needs_contact_and_evidence_which_are_recorded_on_the_way(world):
