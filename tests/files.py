@@ -18,7 +18,9 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 GIF = b"GIF89a" + struct.pack("<HH", 7, 5) + b"\x80\0\0" + b"\0" * 6 + b"\x2c" + b"\0" * 9 + b"\x02\x02\x44\x01\0;"
-JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0" + b"\xff\xc0\0\x11\x08\0\x09\0\x0b" + b"\0" * 12 + b"\xff\xd9"
+JPEG = (
+    b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xc0\0\x11\x08\0\x09\0\x0b" + b"\0" * 12 + b"\xff\xd9"
+)
 WEBP = b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + (15).to_bytes(3, "little") + (11).to_bytes(3, "little")
 MP4 = b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + b"\0" * 100
 MOV = b"\0\0\0\x14ftypqt  \0\0\0\0qt  " + b"\0" * 100

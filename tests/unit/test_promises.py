@@ -42,7 +42,8 @@ def test_hidden_words_are_found_where_they_stand(text, expected):
 @pytest.mark.parametrize(
     "text",
     [
-        "您好，微信小店的规则是 48 小时", "保证金退还", "请退返，现在处理", "没有返现活动", "加VIP群的会员", "威严的维修师傅",
+        "您好，微信小店的规则是 48 小时", "保证金退还", "请退返，现在处理", "没有返现活动", "加VIP群的会员",
+        "威严的维修师傅",
         "FAQQ", "不能保证时效", "换货已同意，请寄回", "订单 13800138000123", "",
     ],
 )  # fmt: skip
@@ -83,7 +84,9 @@ def engine(database_url):
 def test_own_rules_are_kept_changed_and_removed(engine):
     made = promises.keep(engine, Promise("差价", ("补差价",), "不私下补差价", "走平台补差链接"), by="店:小林", at=NOW)
     assert found("可以补 差 价", rules=promises.every_rule(engine)) == [("差价", "补 差 价")]
-    promises.keep(engine, Promise("差价", ("差价",), "", "", exclude=("价保差价",), severity="stop", id=made), by="", at=NOW)
+    promises.keep(
+        engine, Promise("差价", ("差价",), "", "", exclude=("价保差价",), severity="stop", id=made), by="", at=NOW
+    )
     assert found("价保差价", rules=promises.own_rules(engine)) == []
     assert promises.own_rules(engine)[0].severity == "stop"
     promises.remove(engine, made)

@@ -50,7 +50,8 @@ def test_replies_of_the_state_come_first_then_of_the_type_and_only_those_that_fi
     ticket = world.open()
     other = world.open(shop="另一家")
     for title, workflow, state, shop in (
-        ("本店", "exchange", None, ticket.shop_id), ("别店", "exchange", None, other.shop_id), ("退款的", "refund", None, None),
+        ("本店", "exchange", None, ticket.shop_id), ("别店", "exchange", None, other.shop_id),
+        ("退款的", "refund", None, None),
     ):  # fmt: skip
         replies.keep(world.engine, Reply(None, title, "您好", workflow, state, shop), by="", at=NOW)
     offered = replies.offered(world.engine, "exchange", "pending_merchant_review", ticket.shop_id)

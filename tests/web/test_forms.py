@@ -315,7 +315,7 @@ def test_going_back_and_sending_something_else_is_another_attempt(world, browser
     answer = browser.send(form, form.filled(text="第二次"))
     assert answer.status == 409
     assert "这张表单刚才已经提交过" in answer.text
-    assert "客服 写了备注（买家看不到） 第一次" in answer.text
+    assert "客服 写了备注（买家看不到）第一次" in answer.text
     assert answer.form.get("text") == "第二次"
     assert browser.send(answer.form).status == 303
     assert [event.facts["text"] for event in world.events(number) if event.kind == "note"] == ["第一次", "第二次"]
