@@ -16,7 +16,8 @@ from aftersales.sandbox import Sandbox
 from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
-from web.pages import choices, health, new, queue, search, ticket, training
+from web.live import Live
+from web.pages import choices, health, live, new, queue, search, ticket, training
 from web.rendering import page
 from web.shield import Shield
 from web.site import SeveralShops, Site
@@ -52,7 +53,8 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
-    for room in (assets, health, choices, search, queue, new, ticket):
+    app.state.live = Live(desk.engine)
+    for room in (assets, health, choices, search, live, queue, new, ticket):
         app.include_router(room.router)
     if sandbox is not None:
         app.include_router(training.router)

@@ -12,6 +12,7 @@ from aftersales.clock import SHANGHAI, shown, shown_day
 from aftersales.database import DatabaseBusy
 from aftersales.office.accounts import Account
 from aftersales.queries import UNREACHABLE
+from aftersales.queries.changes import newest_event
 from web import identity, visit, words
 from web.i18n import english, gettext
 from web.site import Site
@@ -58,19 +59,22 @@ class Shell:
     pulse: Pulse | None
     #: how far the clock of a training ground is ahead; None where the work is real
     ahead: timedelta | None
+    #: the newest event when the page was made: what comes after it the page is told
+    event: int | None
 
 
 def shell() -> Shell:
     """Of this visit. Also of an error page: without the database there is nobody signed in and no pulse."""
     site: Site | None = visit.current.get().known.get("site")
     now = clock.now()
-    me, pulse, day = None, None, ""
+    me, pulse, day, event = None, None, "", None
     if site is not None:
         day = today(site, now)
         with suppress(DatabaseBusy, *UNREACHABLE):
+            event = newest_event(site.desk.engine)
             me, pulse = identity.me(site), pulse_of(site, now)
     ahead = site.sandbox.ahead if site is not None and site.sandbox is not None else None
-    return Shell(ROOMS, here(visit.current.get().path), now, day, me, pulse, ahead)
+    return Shell(ROOMS, here(visit.current.get().path), now, day, me, pulse, ahead, event)
 
 
 def here(path: str) -> str:
@@ -94,7 +98,11 @@ def today(site: Site, now: datetime) -> str:
 
 
 def pulse_of(site: Site, now: datetime) -> Pulse:
-    beat = queries.last_beat(site.desk.engine)
+    return pulse_at(site, queries.last_beat(site.desk.engine), now)
+
+
+def pulse_at(site: Site, beat: datetime | None, now: datetime) -> Pulse:
+    """`beat`: when a scheduler last finished a round."""
     if site.sandbox is not None:  # a leap forward would look like silence
         return Pulse(True, beat, gettext("自动执行正常"))
     if beat is None:

@@ -3,8 +3,20 @@
 Whoever changes a table here writes a migration beside it; `database.check_schema` and a test compare the two.
 """
 
-from aftersales.models import people, sandbox, tickets
+from aftersales.models import live, people, sandbox, search, tickets
 from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
-__all__ = ["TRIGGERS", "Instant", "Json", "Whole", "YesNo", "metadata", "people", "sandbox", "tickets"]
+__all__ = [
+    "TRIGGERS",
+    "Instant",
+    "Json",
+    "Whole",
+    "YesNo",
+    "live",
+    "metadata",
+    "people",
+    "sandbox",
+    "search",
+    "tickets",
+]

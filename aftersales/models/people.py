@@ -17,7 +17,7 @@ class AccountRow(SQLModel, table=True):
     __tablename__ = "account"
     __table_args__ = (
         UniqueConstraint("login"),
-        check("login_is_main_and_sub", "login LIKE '_%:_%'"),
+        check("login_is_main_and_sub", "login LIKE '_%:%_'"),
         check("department_known", "department IN ('presale', 'aftersale')"),
         check("role_known", "role IN ('agent', 'lead', 'policy_author', 'operator', 'admin')"),
         STRICT,

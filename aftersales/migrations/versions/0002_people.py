@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("created_at", models.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
         sa.UniqueConstraint("login", name=op.f("uq_account_login")),
-        sa.CheckConstraint("login LIKE '_%:_%'", name=op.f("ck_account_login_is_main_and_sub")),
+        sa.CheckConstraint("login LIKE '_%:%_'", name=op.f("ck_account_login_is_main_and_sub")),
         sa.CheckConstraint("department IN ('presale', 'aftersale')", name=op.f("ck_account_department_known")),
         sa.CheckConstraint(
             "role IN ('agent', 'lead', 'policy_author', 'operator', 'admin')", name=op.f("ck_account_role_known")
