@@ -20,6 +20,7 @@ from aftersales.database import Connection, Engine, writing
 from aftersales.decide import Imported, Rules
 from aftersales.errors import Refused
 from aftersales.rows import from_json
+from aftersales.saying import say
 from aftersales.ticket import Change, Ticket
 from aftersales.workflows import facts
 
@@ -108,7 +109,8 @@ def _taken_over(imported: Imported, rules: Rules, shop_id: int, now: datetime) -
         return refused
     except Exception as error:  # whatever a rule does, it stops one ticket only
         log.exception("ticket %s of %s cannot be taken over", imported.platform_no, imported.policy)
-        return Refused("unknown_rule", f"规则算不出这张工单（{type(error).__name__}），请把日志交给管理员")
+        says = say("规则算不出这张工单（{error}），请把日志交给管理员", error=type(error).__name__)
+        return Refused("unknown_rule", says)
     if content is None:
         return change
     [event] = change.events
@@ -124,7 +126,8 @@ def _in_the_way(change: Change | Refused, open_on: Mapping[Item, str]) -> Refuse
     if isinstance(change, Refused):
         return change
     other = open_on[_item(change) or ("", "")]
-    return Refused("duplicate_open_ticket", f"这个商品已有进行中的售后单 {other}，请在那一张上处理")
+    says = say("这个商品已有进行中的售后单 {number}，请在那一张上处理", number=other)
+    return Refused("duplicate_open_ticket", says)
 
 
 def _with_waybills(connection: Connection, shop_id: int, changes: Mapping[Key, Change]) -> dict[Key, Change]:

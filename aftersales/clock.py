@@ -10,6 +10,8 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from aftersales.saying import Said, Written, listed, say
+
 __all__ = ["SHANGHAI", "UTC", "lasting", "now", "parse", "run_ahead", "shown", "shown_day", "whole_second"]
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -59,7 +61,7 @@ def parse(written: str | date) -> datetime:
         instant.astimezone(SHANGHAI)  # what could not be shown is not taken in: 9999-12-31T23:59:59Z
         return instant
     except OverflowError:
-        raise ValueError(f"时间「{written}」超出了能表示的范围，请检查年份") from None
+        raise ValueError(say("时间「{text}」超出了能表示的范围，请检查年份", text=Written(written))) from None
 
 
 def _in_shanghai_unless_it_says(written: str | date) -> datetime:
@@ -69,16 +71,20 @@ def _in_shanghai_unless_it_says(written: str | date) -> datetime:
         return written if written.utcoffset() is not None else written.replace(tzinfo=SHANGHAI)
     if isinstance(written, date):
         return datetime.combine(written, time.min, tzinfo=SHANGHAI)
-    raise ValueError(f"「{written}」不是时间，{_WRITE}")
+    raise ValueError(say("「{text}」不是时间，{write}", text=Written(written), write=_WRITE))
 
 
 def _read(text: str) -> datetime:
-    found, quoted = _WRITTEN.fullmatch(_plain(text)), text.strip()[:40]
+    found, quoted = _WRITTEN.fullmatch(_plain(text)), Written(text.strip()[:40])
     if found is None:
-        raise ValueError(f"看不懂时间「{quoted}」，{_WRITE}" if quoted else f"没有写时间，{_WRITE}")
+        raise ValueError(
+            say("看不懂时间「{text}」，{write}", text=quoted, write=_WRITE)
+            if quoted
+            else say("没有写时间，{write}", write=_WRITE)
+        )
     if found["hour"] == "24":
         # 24:00 closes a day (民法典203); whether that means 23:59:59 or the next 00:00:00 is not ours to guess.
-        raise ValueError(f"时间「{quoted}」里的 24 点请写成当天 23:59:59 或次日 00:00:00")
+        raise ValueError(say("时间「{text}」里的 24 点请写成当天 23:59:59 或次日 00:00:00", text=quoted))
     year, month, day, hour, minute, second = (
         int(found[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second")
     )
@@ -86,7 +92,7 @@ def _read(text: str) -> datetime:
         local = datetime(year, month, day, hour, minute, second, tzinfo=SHANGHAI)
         return local if found["offset"] is None else local.replace(tzinfo=_offset(found["offset"]))
     except ValueError:
-        raise ValueError(f"没有「{quoted}」这个时间，请检查月、日、时、分、秒和时区") from None
+        raise ValueError(say("没有「{text}」这个时间，请检查月、日、时、分、秒和时区", text=quoted)) from None
 
 
 def _plain(text: str) -> str:
@@ -123,16 +129,16 @@ def lasting(seconds: float) -> str:
     """
     whole = int(seconds)
     if whole < 0:
-        return f"已过 {lasting(-whole)}"
+        return say("已过 {span}", span=lasting(-whole))
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
     if days in (1, 2) and hour == 0:
-        return f"{hours} 小时"
-    units = [(days, "天"), (hour, "小时"), (minute, "分"), (second, "秒")]
+        return say("{n} 小时", n=hours)
+    units = [(days, "{n} 天"), (hour, "{n} 小时"), (minute, "{n} 分"), (second, "{n} 秒")]
     largest = next((place for place, (count, _) in enumerate(units) if count), len(units) - 1)
-    words = [f"{count} {unit}" for count, unit in units[largest : largest + 2] if count]
-    return " ".join(words) or "0 秒"
+    words: list[Said] = [say(unit, n=count) for count, unit in units[largest : largest + 2] if count]
+    return listed(words or [say("{n} 秒", n=0)], " ")
 
 
 def _aware(instant: datetime) -> datetime:

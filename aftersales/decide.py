@@ -18,6 +18,7 @@ from aftersales.durations import Duration
 from aftersales.errors import Refused
 from aftersales.fill_in import LONGEST_NAME, filled_in, text_problem, with_defaults
 from aftersales.policies.vocabulary import Policy
+from aftersales.saying import Written, listed, say
 from aftersales.ticket import NOWHERE, Change, Clock, Entry, Event, Payment, Ticket
 from aftersales.ticket import Opening as Opened
 from aftersales.work_calendar import WorkCalendar
@@ -91,7 +92,7 @@ def take(
     also = _also_needed(_context(ticket, move, attempt, attempt.facts, rules, (), NOTHING_KNOWN))
     given = _allowed_and_filled(move, attempt, also)
     if isinstance(move, Timeout):
-        raise Refused("not_yet_due", f"「{move.label}」由系统在到期时执行，现在还没到期，不能手动办理")
+        raise Refused("not_yet_due", say("「{step}」由系统在到期时执行，现在还没到期，不能手动办理", step=move.label))
     shown = _evidence_given_along(ticket, attempt)
     context = _context(ticket, move, attempt, given, rules, [*history, *map(_as_entry, shown)], known)
     _guarded(context)
@@ -127,8 +128,9 @@ def _legal_move(ticket: Ticket, attempt: Attempt, rules: Rules) -> Move:
     workflow = rules.workflow(ticket)
     move, state = workflow.move(attempt.trigger), workflow.state(ticket.state)
     if move is None or isinstance(move, Opening):
-        label = attempt.trigger if move is None else move.label
-        raise Refused("illegal_transition", f"{workflow.label}工单没有「{label}」这一步，请按页面上的按钮办理")
+        label = Written(attempt.trigger) if move is None else move.label
+        says = say("{workflow}工单没有「{step}」这一步，请按页面上的按钮办理", workflow=workflow.label, step=label)
+        raise Refused("illegal_transition", says)
     context = _context(ticket, move, attempt, {}, rules, (), NOTHING_KNOWN)
     if state not in move.sources or not _is_there(context):
         raise machine.illegal(move, ticket.state)
@@ -143,14 +145,15 @@ def _is_there(context: Context) -> bool:
 def _allowed_and_filled(form: Move | PlainAction, attempt: Attempt, also: Sequence[Fact] = ()) -> dict[str, Any]:
     """Checks 2 to 4. `also`: what must be filled in this time, beside what always must."""
     if attempt.actor not in form.by:
-        able = "、".join(actor.label for actor in form.by)
-        who = Actor(attempt.actor).label if attempt.actor in set(Actor) else attempt.actor
-        raise Refused("forbidden_actor", f"「{form.label}」只能由{able}办理，{who}不能代办")
+        able = listed(actor.label for actor in form.by)
+        who = Actor(attempt.actor).label if attempt.actor in set(Actor) else Written(attempt.actor)
+        says = say("「{step}」只能由{able}办理，{who}不能代办", step=form.label, able=able, who=who)
+        raise Refused("forbidden_actor", says)
     given = filled_in(form, attempt.facts, attempt.at, also)
     known_kinds = dict(f.evidence_kind.choices)
     for kind in attempt.evidence:
         if kind not in known_kinds:
-            raise Refused("invalid_field", f"没有「{kind}」这种凭证，请从列表里选")
+            raise Refused("invalid_field", say("没有「{kind}」这种凭证，请从列表里选", kind=Written(kind)))
     return given
 
 
@@ -365,7 +368,8 @@ def open_ticket(
     workflow = rules.catalog.workflows[new.workflow]
     move = workflow.move(new.trigger)
     if not isinstance(move, Opening):
-        raise Refused("illegal_transition", f"{workflow.label}工单不能用「{new.trigger}」开单")
+        says = say("{workflow}工单不能用「{step}」开单", workflow=workflow.label, step=Written(new.trigger))
+        raise Refused("illegal_transition", says)
     _header_well_formed(new)
     attempt = Attempt(new.trigger, new.actor, new.at, new.facts, actor_name=new.actor_name)
     # what our own tickets have refunded of the item counts, whatever the applicant says
@@ -388,7 +392,7 @@ def _header_well_formed(new: NewTicket) -> None:
     for label, value in (("订单编号", new.order_no), ("商品编号", new.item_no), ("买家", new.buyer)):
         problem = text_problem(value, LONGEST_NAME)
         if problem is not None:
-            raise Refused("invalid_field", f"{label}：{problem}")
+            raise Refused("invalid_field", say("{label}：{problem}", label=label, problem=problem))
 
 
 def _asking_a_human(ticket: Ticket) -> Ticket:
@@ -516,7 +520,12 @@ def _run_out(ticket: Ticket, clock: Clock, now: datetime, rules: Rules) -> Chang
     too, unless nobody could have been told in time (decision 8)."""
     move = rules.workflow(ticket).move(clock.timeout)
     if move is None:
-        raise LookupError(f"规则 {clock.rule} 的到期动作 {clock.timeout} 不在{ticket.workflow}流程里")
+        raise LookupError(
+            say(
+                "规则 {rule} 的到期动作 {timeout} 不在{workflow}流程里",
+                rule=clock.rule, timeout=clock.timeout, workflow=ticket.workflow,
+            )
+        )  # fmt: skip
     context = Context(
         ticket, move, {}, "system", clock.due_at, now, rules.policy(ticket), (), NOTHING_KNOWN, _draft(ticket)
     )
@@ -604,7 +613,8 @@ def _timeouts(ticket: Ticket, attempt: Attempt, rules: Rules) -> list[Timeout]:
 def _may_have_a_clock(ticket: Ticket, attempt: Attempt, rules: Rules) -> None:
     if not ticket.clocks and not _timeouts(ticket, attempt, rules):
         label = rules.workflow(ticket).state_label(ticket.state)
-        raise Refused("illegal_transition", f"「{label}」没有到期会发生的事，不能设平台期限，请先同步平台的状态")
+        says = say("「{state}」没有到期会发生的事，不能设平台期限，请先同步平台的状态", state=label)
+        raise Refused("illegal_transition", says)
 
 
 def _with_platform_deadline(ticket: Ticket, due_at: datetime, seq: int, attempt: Attempt, rules: Rules) -> Ticket:

@@ -22,6 +22,7 @@ from aftersales.database import Connection, DatabaseBusy, Engine, reading, writi
 from aftersales.decide import Attempt, Imported, NewTicket, Rules
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.fill_in import LONGEST_NAME, text_problem
+from aftersales.saying import Written, listed, say
 from aftersales.ticket import Change, Event, Opening, Ticket
 from aftersales.workflows.context import NOTHING_KNOWN, Known
 from aftersales.workflows.guards import KNOWN
@@ -171,11 +172,13 @@ class Desk:
     def _open(self, connection: Connection, new: NewTicket, shop_id: int, key: str | None) -> Ticket:
         rules = self.rules()
         if new.workflow not in rules.catalog.workflows:
-            raise Refused("unknown_rule", f"没有「{new.workflow}」这种工单，可选：{'、'.join(rules.catalog.workflows)}")
+            able = listed(rules.catalog.workflows)
+            says = say("没有「{key}」这种工单，可选：{able}", key=Written(new.workflow), able=able)
+            raise Refused("unknown_rule", says)
         if new.policy not in rules.catalog.policies:
-            raise Refused(
-                "unknown_rule", f"没有「{new.policy}」这个平台的规则，可选：{'、'.join(rules.catalog.policies)}"
-            )
+            able = listed(rules.catalog.policies)
+            says = say("没有「{key}」这个平台的规则，可选：{able}", key=Written(new.policy), able=able)
+            raise Refused("unknown_rule", says)
         open_key = decide.open_key(new)
         number = self._still_open(connection, store.open_ticket_on(connection, shop_id, new.workflow, open_key), new.at)
         ticket_id, ticket_number = self._next(connection, shop_id, new.workflow, new.at)
@@ -343,7 +346,7 @@ def _fingerprint(told: list[Any]) -> str:
 def _load(connection: Connection, ticket_id: int) -> Ticket:
     found = store.load(connection, [ticket_id], lock=True)
     if not found:
-        raise UnknownTicket(f"没有编号为 {ticket_id} 的工单")
+        raise UnknownTicket(say("没有编号为 {number} 的工单", number=ticket_id))
     return found[0]
 
 

@@ -18,11 +18,18 @@ from datetime import date, datetime, time, timedelta
 from typing import Literal, NamedTuple
 
 from aftersales.clock import SHANGHAI, UTC, shown_day, whole_second
+from aftersales.saying import say
 from aftersales.work_calendar import WorkCalendar
 
 Unit = Literal["hours", "days", "civil_days", "workdays"]
 
-_CHINESE = {"hours": "小时", "days": "天", "civil_days": "个自然日", "workdays": "个工作日"}
+_CHINESE = {
+    "hours": "{n}小时",
+    "days": "{n}天",
+    "civil_days": "{n}个自然日（次日起算）",
+    "workdays": "{n}个工作日",
+}
+_ROLLED = "{n}个自然日（次日起算，遇法定休假日顺延）"
 _SECONDS = {"hours": 3_600, "days": 86_400}
 _EXAMPLE = {"hours": 48, "days": 10, "civil_days": 7, "workdays": 7}
 _TEN_YEARS = {"hours": 3_653 * 24, "days": 3_653, "civil_days": 3_653, "workdays": 2_500}  # ~250 working days a year
@@ -66,10 +73,7 @@ class Duration:
             raise ValueError("只有自然日能遇法定休假日顺延，请写 civil_days(7, roll_forward=True)")
 
     def __str__(self) -> str:
-        text = f"{self.count}{_CHINESE[self.unit]}"
-        if self.unit != "civil_days":
-            return text
-        return f"{text}（次日起算，遇法定休假日顺延）" if self.roll_forward else f"{text}（次日起算）"
+        return say(_ROLLED if self.roll_forward else _CHINESE[self.unit], n=self.count)
 
     @property
     def seconds(self) -> int | None:

@@ -49,8 +49,9 @@ from aftersales.explanation import (
     version_words,
 )
 from aftersales.money import yuan
-from aftersales.policies.vocabulary import APPLICATION, AgreesAtOnce, Limit, Policy, Rule, agreed, until
-from aftersales.ticket import NOWHERE, Change, Clock, Event, Ticket
+from aftersales.policies.vocabulary import APPLICATION, AgreesAtOnce, Document, Limit, Policy, Rule, agreed, until
+from aftersales.saying import Written, said_by, say
+from aftersales.ticket import NOWHERE, Change, Clock, Event, Payment, Ticket
 from aftersales.workflows.context import NOTHING_KNOWN, Context, Draft
 from aftersales.workflows.links import LINKS
 from aftersales.workflows.plain import PLAIN_ACTIONS
@@ -168,8 +169,9 @@ class _Telling:
         by = self._event_that_set(clock)
         state = self.named(by.to_state if by else self.ticket.state)
         late = by is not None and by.due_at is not None and by.at < by.recorded_at == clock.counted_from
-        noun = f"进入「{state.label}」" if by is None else self._noun(by)
-        return Start("entered", f"进入「{state.label}」", noun, clock.counted_from, self._happened(by), late)
+        entered = say("进入「{state}」", state=state.label)
+        noun = entered if by is None else self._noun(by)
+        return Start("entered", entered, noun, clock.counted_from, self._happened(by), late)
 
     def _recorded(self, fact: Fact) -> datetime | None:
         if fact is APPLICATION:
@@ -201,7 +203,7 @@ class _Telling:
         if isinstance(move, Opening) and move.name == "apply":
             return "申请"
         label = self._label(event)
-        return f"「{label}」" if "，" in label else label
+        return say("「{step}」", step=label) if "，" in label else label
 
     # ── how it was counted ──
 
@@ -209,14 +211,15 @@ class _Telling:
         if limit is None or limit.within is None or (clock.basis != "rule" and clock.computed_due_at is None):
             return Counting("given", _GIVEN.get(clock.basis, "规则册里已经没有这条规则的这个版本，无法重算"))
         if isinstance(limit.within, until):
-            return Counting("until", f"到{limit.within.fact.label}为止", clock.computed_due_at or clock.due_at)
+            how = say("到{label}为止", label=limit.within.fact.label)
+            return Counting("until", how, clock.computed_due_at or clock.due_at)
         length = clocks.length_of(limit.within, self.ticket)
         counted = length.after(clock.counted_from, self.rules.calendar)
         days = _days_counted(length, clock.counted_from, counted.due_at)
         known = self.rules.calendar.is_known
         return Counting(
             way=length.unit,
-            how=_HOW[length.unit].format(n=length.count),
+            how=say(_HOW[length.unit], n=length.count),
             due_at=counted.due_at,
             skipped=tuple(Day(day, reason) for day, reason in counted.skipped),
             made_up=tuple(self._made_up(days)),
@@ -266,7 +269,8 @@ class _Telling:
         """What the engine does to a copy of the ticket once this clock has run out."""
         move = self.workflow.move(clock.timeout)
         if not isinstance(move, Timeout):
-            problem = f"到期动作「{clock.timeout}」已经不在{self.workflow.label}流程里"
+            label = self.workflow.label
+            problem = say("到期动作「{step}」已经不在{workflow}流程里", step=clock.timeout, workflow=label)
             return Outcome(clock.timeout, clock.timeout, problem=problem)
         when = max(self.now, clock.alarm_at + ONE_SECOND)
         first = ticket if clock == ticket.clock else ticket.but(clocks=(clock,))
@@ -275,7 +279,8 @@ class _Telling:
             assert change is not None
             return self._foretold(first, clock, move, change, when)
         except Exception as error:  # noqa: BLE001 -- a rule that raises must not hide the rest of the story
-            return Outcome(move.name, move.label, problem=f"到期动作「{move.label}」现在执行不了：{error}")
+            problem = say("到期动作「{step}」现在执行不了：{error}", step=move.label, error=said_by(error))
+            return Outcome(move.name, move.label, problem=problem)
 
     def outcome_once_resumed(self, clock: Clock) -> Outcome:
         """As if the ticket were back in the state where the clock was running."""
@@ -300,7 +305,7 @@ class _Telling:
             no_clock="" if stays or closes or event.clocks else self._none_then(after, change),
             closes=closes,
             unlocks=tuple(self._unlocked(alone, after, when)) if stays else (),
-            money=tuple(f"{_PURPOSES.get(p.purpose, p.purpose)} {yuan(p.amount_fen)}" for p in change.payments),
+            money=tuple(_money(payment) for payment in change.payments),
             remembers=tuple(self._remembered(alone, after)),
             tells=tuple(self._told(move, event)),
         )
@@ -336,20 +341,23 @@ class _Telling:
         for name, fact in facts.items():
             value = after.fields.get(name)
             if value not in (None, False) and value != before.fields.get(name):
-                yield f"{fact.label}：{_said(fact, value)}"
+                yield say("{label}：{value}", label=fact.label, value=_said(fact, value))
 
     def _told(self, move: Timeout, event: Event) -> Iterator[str]:
         for told in LINKS.told_by(move, event.from_state, event.to_state):
             for relation, other in self.linked:
                 if relation == told.over and other.workflow == told.step.workflow.key and other.closed_at is None:
-                    yield f"关联的{told.step.workflow.label}工单 {other.number}「{told.step.label}」"
+                    yield say(
+                        "关联的{workflow}工单 {number}「{step}」",
+                        workflow=told.step.workflow.label, number=other.number, step=told.step.label,
+                    )  # fmt: skip
 
     # ── no clock ──
 
     def no_clock(self, ticket: Ticket, events: Sequence[Event]) -> NoClock:
         code = ticket.no_clock_reason or ""
-        say = NO_CLOCK.get(code)
-        return NoClock(code, f"登记的原因是「{code}」" if say is None else say(self, ticket, events))
+        why = NO_CLOCK.get(code)
+        return NoClock(code, say("登记的原因是「{code}」", code=code) if why is None else why(self, ticket, events))
 
     def rules_here(self, ticket: Ticket, limits: bool) -> list[tuple[Rule, Limit]]:
         """The rules of the ticket's state that hold for it, each with its newest line that sets a limit, or none."""
@@ -375,7 +383,8 @@ class _Telling:
         targets = {target.id: target.label for target in house.targets}
         due, found = ticket.due_at, []
         for at, what in sorted(clocks.reminders(ticket.clocks, state, ticket.entered_at, house)):
-            label = f"到期前 {lasting(_seconds(at, due))}" if due else f"店铺目标「{targets.get(what, what)}」"
+            target = say("店铺目标「{target}」", target=targets.get(what, what))
+            label = say("到期前 {span}", span=lasting(_seconds(at, due))) if due else target
             found += [Reminder(at, label)] if at > self.now else []
         return tuple(found)
 
@@ -403,7 +412,7 @@ class _Telling:
             return _KINDS[event.kind]
         if event.kind == "target":
             targets = {target.id: target.label for target in self.rules.catalog.house.targets}
-            return f"店铺目标「{targets.get(event.trigger, event.trigger)}」已到"
+            return say("店铺目标「{target}」已到", target=targets.get(event.trigger, event.trigger))
         row: Any = PLAIN_ACTIONS.get(event.trigger) if event.kind != "move" else self.workflow.move(event.trigger)
         return event.trigger if row is None else str(row.label)
 
@@ -436,7 +445,8 @@ def _length(limit: Limit, ticket: Ticket) -> str:
         return str(limit.within or "")
     length = clocks.length_of(limit.within, ticket)
     unagreed = ticket.fields.get(limit.within.fact.name) is None
-    return f"{length}（双方没有另外约定）" if unagreed else f"{length}（双方约定）"
+    words = "{length}（双方没有另外约定）" if unagreed else "{length}（双方约定）"
+    return say(words, length=str(length))
 
 
 def _same(one: Clock, other: Clock) -> bool:
@@ -478,34 +488,45 @@ def _seconds(start: datetime, end: datetime) -> int:
 
 def _no_limit(telling: _Telling, ticket: Ticket, events: Sequence[Event]) -> str:
     for rule, line in telling.rules_here(ticket, limits=False):
-        return f"{line.because}（{rule.id}，{version_words(line.document.label)}）"
+        version = version_words(line.document.label)
+        return say("{because}（{rule}，{version}）", because=line.because, rule=rule.id, version=version)
     return "这一步没有新的时限"
 
 
 def _no_rule(telling: _Telling, ticket: Ticket, events: Sequence[Event]) -> str:
-    where = f"{telling.policy.label}的规则里没有「{telling.named(ticket.state).label}」的时限"
+    state = telling.named(ticket.state).label
+    where = say("{policy}的规则里没有「{state}」的时限", policy=telling.policy.label, state=state)
     here = [*telling.rules_here(ticket, limits=True), *telling.rules_here(ticket, limits=False)]
     begins = min((rule.history[0].document.label for rule, _ in here), default=None)
-    return f"{where}，{begins} 起的版本才有规定" if begins else where
+    return say("{where}，{day} 起的版本才有规定", where=where, day=begins) if begins else where
 
 
 def _off(telling: _Telling, ticket: Ticket, events: Sequence[Event]) -> str:
     for rule, line in telling.rules_here(ticket, limits=True):
         if line.off:
-            return f"规则册里有 {rule.id}「{rule.label}」{limit_words(_length(line, ticket))}，但没有启用：{line.off}"
+            return say(
+                "规则册里有 {rule}「{label}」{limit}，但没有启用：{why}",
+                rule=rule.id, label=rule.label, limit=limit_words(_length(line, ticket)), why=line.off,
+            )  # fmt: skip
     return "规则册里有这一步的时限，但没有启用"
 
 
 def _policy_missing(telling: _Telling, ticket: Ticket, events: Sequence[Event]) -> str:
-    end = "，当时还没有在用的版本，系统不猜时限，请人处理"
     for rule, _ in telling.rules_here(ticket, limits=True):
-        return f"{rule.id}「{rule.label}」从 {_begins(rule.history[0].document.label)} 起才有规定{end}"
+        return _not_yet(rule.id, rule.label, rule.history[0].document)
     for ruling in telling.policy.rules:
         if not isinstance(ruling, AgreesAtOnce) or ruling.holds(ticket.applied_at):
             continue
         if any(move in telling.workflow.moves for move in ruling.moves):
-            return f"{ruling.id}「{ruling.label}」从 {_begins(ruling.document.label)} 起才有规定{end}"
-    return f"这一步的规则{end.removeprefix('，')}"
+            return _not_yet(ruling.id, ruling.label, ruling.document)
+    return "这一步的规则当时还没有在用的版本，系统不猜时限，请人处理"
+
+
+def _not_yet(rule: str, label: str, document: Document) -> str:
+    return say(
+        "{rule}「{label}」从 {day} 起才有规定，当时还没有在用的版本，系统不猜时限，请人处理",
+        rule=rule, label=label, day=_begins(document.label),
+    )  # fmt: skip
 
 
 def _ran_out(telling: _Telling, ticket: Ticket, events: Sequence[Event]) -> str:
@@ -513,16 +534,19 @@ def _ran_out(telling: _Telling, ticket: Ticket, events: Sequence[Event]) -> str:
     last = telling.happened(moves[-1]) if moves else None
     if last is None or last.cited is None or last.due_at is None:
         return "按起算时间，这一步的时限早已过完，不再计时"
-    name = f"「{last.cited.label}」{limit_words(last.cited.length)}（{last.cited.rule}）" if last.cited.label else ""
-    return f"{name or last.cited.rule}已于 {shown(last.due_at)} 到期，工单留在这一步，没有新的时限"
+    name, cited = last.cited.rule, last.cited
+    if cited.label:
+        limit = limit_words(cited.length)
+        name = say("「{label}」{limit}（{rule}）", label=cited.label, limit=limit, rule=cited.rule)
+    return say("{rule}已于 {time} 到期，工单留在这一步，没有新的时限", rule=name, time=shown(last.due_at))
 
 
 def _ended(telling: _Telling, ticket: Ticket, events: Sequence[Event]) -> str:
-    return f"{_last_step(telling, events)}结束了原来的时限，没有开始新的"
+    return say("{step}结束了原来的时限，没有开始新的", step=_last_step(telling, events))
 
 
 def _no_new_limit(telling: _Telling, ticket: Ticket, events: Sequence[Event]) -> str:
-    return f"{_last_step(telling, events)}没有填新的期限，所以不计时"
+    return say("{step}没有填新的期限，所以不计时", step=_last_step(telling, events))
 
 
 def _platform_authority(telling: _Telling, ticket: Ticket, events: Sequence[Event]) -> str:
@@ -549,7 +573,7 @@ NO_CLOCK = {
 
 def _last_step(telling: _Telling, events: Sequence[Event]) -> str:
     moves = [event for event in events if event.kind == "move"]
-    return f"上一步「{telling.happened(moves[-1]).label}」" if moves else "上一步"
+    return say("上一步「{step}」", step=telling.happened(moves[-1]).label) if moves else "上一步"
 
 
 # ── Words ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -565,7 +589,12 @@ def _noun_of(fact: Fact) -> str:
 
 def _who(event: Event) -> str:
     label = Actor(event.actor).label if event.actor in set(Actor) else event.actor
-    return f"{label} {event.actor_name}" if event.actor_name else label
+    return say("{who} {name}", who=label, name=Written(event.actor_name)) if event.actor_name else label
+
+
+def _money(payment: Payment) -> str:
+    what = _PURPOSES.get(payment.purpose, payment.purpose)
+    return say("{what} {amount}", what=what, amount=yuan(payment.amount_fen))
 
 
 def _begins(label: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from aftersales.clock import lasting, shown
 from aftersales.clocks import PLATFORM_DEADLINE
 from aftersales.rows import json_instant
+from aftersales.saying import Listed, Written, listed, say
 from aftersales.ticket import NOWHERE
 
 ONE_DAY = timedelta(days=1)
@@ -272,37 +273,48 @@ _BASES = {"platform": "平台", "agreement": "双方约定"}
 
 
 def version_words(label: str) -> str:
-    return "一直有效" if label == "undated" else f"{label}版"
+    return "一直有效" if label == "undated" else say("{version}版", version=label)
 
 
 def limit_words(length: str) -> str:
     """限48小时; a time that was agreed on is no length."""
-    return f"限{length}" if length[:1].isdigit() else f"以{length}为限"
+    return say("限{length}", length=length) if length[:1].isdigit() else say("以{length}为限", length=length)
 
 
 def happened_words(told: Happened) -> str:
-    moved = f"，工单从「{told.from_state.label}」转到「{told.to_state.label}」"
-    if told.from_state.key == NOWHERE:
-        moved = f"，工单在「{told.to_state.label}」"
-    if told.from_state == told.to_state:
-        moved = ""
+    moved = _moved(told)
     if told.cited is None or told.due_at is None:
-        late = "" if told.at == told.recorded_at else f"（{shown(told.recorded_at)} 才记录）"
-        return f"{shown(told.at)}，{told.who}「{told.label}」{late}{moved}"
-    return (
-        f"{citation(told.cited)}，{shown(told.due_at)} 到期；"
-        f"系统在 {shown(told.recorded_at)}（到期后 {lasting(told.late_seconds or 0)}）执行「{told.label}」，"
-        f"自到期时刻起生效{moved}"
-    )
+        late = "" if told.at == told.recorded_at else say("（{time} 才记录）", time=shown(told.recorded_at))
+        return say(
+            "{time}，{who}「{what}」{late}{moved}",
+            time=shown(told.at), who=told.who, what=told.label, late=late, moved=moved,
+        )  # fmt: skip
+    return say(
+        "{rule}，{due} 到期；系统在 {fired}（到期后 {late}）执行「{what}」，自到期时刻起生效{moved}",
+        rule=citation(told.cited), due=shown(told.due_at), fired=shown(told.recorded_at),
+        late=lasting(told.late_seconds or 0), what=told.label, moved=moved,
+    )  # fmt: skip
+
+
+def _moved(told: Happened) -> str:
+    if told.from_state == told.to_state:
+        return ""
+    if told.from_state.key == NOWHERE:
+        return say("，工单在「{state}」", state=told.to_state.label)
+    return say("，工单从「{before}」转到「{state}」", before=told.from_state.label, state=told.to_state.label)
 
 
 def citation(cited: Cited) -> str:
     """KS-EX-01「商家处理换货申请」限48小时（2022-09-30版）."""
     if cited.rule == PLATFORM_DEADLINE:
         return "平台给的期限"
+    version = version_words(cited.version)
     if not cited.in_book:
-        return f"{cited.rule}（{version_words(cited.version)}，规则册里已经没有这个版本）"
-    return f"{cited.rule}「{cited.label}」{limit_words(cited.length)}（{version_words(cited.version)}）"
+        return say("{rule}（{version}，规则册里已经没有这个版本）", rule=cited.rule, version=version)
+    limit = limit_words(cited.length)
+    return say(
+        "{rule}「{label}」{limit}（{version}）", rule=cited.rule, label=cited.label, limit=limit, version=version
+    )
 
 
 # ── One line ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -310,95 +322,122 @@ def citation(cited: Cited) -> str:
 
 def one_line(explanation: Explanation) -> str:
     """换货 EX-221001-0001：KS-EX-01 限48小时（2022-09-30版），自申请 2022-10-01 10:00:00 起，到 …，到期视为同意换货."""
-    head = f"{explanation.workflow.label} {explanation.number}："
-    if explanation.clocks:
-        more = len(explanation.clocks) - 1
-        rest = f"；另有 {more} 个时限同时在走" if more else ""
-        return f"{head}{_clock_line(explanation.clocks[0])}{rest}"
-    if explanation.waits_for is None:
-        return f"{head}{_ending_line(explanation)}"
-    turn = f"{head}{explanation.state.label}，等{explanation.waits_for}"
-    if explanation.paused:
-        return f"{turn}；{'；'.join(_paused_line(clock) for clock in explanation.paused)}"
-    return f"{turn}，没有时限：{explanation.no_clock.sentence}" if explanation.no_clock else turn
+    return say("{ticket}：{line}", ticket=_name(explanation), line=_line(explanation))
+
+
+def _name(e: Explanation) -> str:
+    return say("{workflow} {number}", workflow=e.workflow.label, number=e.number)
+
+
+def _line(e: Explanation) -> str:
+    if e.clocks:
+        line, more = _clock_line(e.clocks[0]), len(e.clocks) - 1
+        return say("{line}；另有 {n} 个时限同时在走", line=line, n=more) if more else line
+    if e.waits_for is None:
+        return _ending_line(e)
+    turn = say("{state}，等{party}", state=e.state.label, party=e.waits_for)
+    if e.paused:
+        return listed([turn, *map(_paused_line, e.paused)], "；")
+    return say("{turn}，没有时限：{why}", turn=turn, why=e.no_clock.sentence) if e.no_clock else turn
 
 
 def _clock_line(story: ClockStory) -> str:
     cited, due_at = story.cited, story.due_at
     assert due_at is not None
-    rule = f"{cited.rule} {limit_words(cited.length)}" if cited.in_book else cited.rule
-    due = f"{shown(due_at)}（暂定）" if story.provisional else shown(due_at)
+    rule, then = _rule_and_limit(cited), _then_line(story.outcome)
+    due = say("{time}（暂定）", time=shown(due_at)) if story.provisional else shown(due_at)
     if story.basis != "rule":
-        was = f"（原按 {rule}到 {shown(story.computed_due_at)}）" if story.computed_due_at else ""
-        return f"{_BASES[story.basis]}期限到 {due}{was}，{_then_line(story.outcome)}"
-    paused = f"（暂停过 {len(story.pauses)} 次）" if story.pauses else ""
-    start = "" if story.counting.way == "until" else f"，自{story.start.noun} {shown(story.start.at)} 起"
-    return f"{rule}（{version_words(cited.version)}）{start}，到 {due}{paused}，{_then_line(story.outcome)}"
+        before = story.computed_due_at
+        was = say("（原按 {rule}到 {time}）", rule=rule, time=shown(before)) if before else ""
+        return say("{basis}期限到 {due}{was}，{then}", basis=_BASES[story.basis], due=due, was=was, then=then)
+    paused = say("（暂停过 {n} 次）", n=len(story.pauses)) if story.pauses else ""
+    start = say("，自{what} {time} 起", what=story.start.noun, time=shown(story.start.at))
+    return say(
+        "{rule}（{version}）{start}，到 {due}{paused}，{then}",
+        rule=rule, version=version_words(cited.version), start="" if story.counting.way == "until" else start,
+        due=due, paused=paused, then=then,
+    )  # fmt: skip
+
+
+def _rule_and_limit(cited: Cited) -> str:
+    """KS-EX-01 限48小时."""
+    return say("{rule} {limit}", rule=cited.rule, limit=limit_words(cited.length)) if cited.in_book else cited.rule
 
 
 def _then_line(outcome: Outcome) -> str:
     """到期视为同意换货: of 逾期未处理，视为同意换货 the second half."""
     before, _, consequence = outcome.label.rpartition("，")
-    return outcome.problem or (f"到期{consequence}" if "逾期" in before else f"到期即「{outcome.label}」")
+    if outcome.problem:
+        return outcome.problem
+    return say("到期{then}", then=consequence) if "逾期" in before else say("到期即「{what}」", what=outcome.label)
 
 
 def _paused_line(story: ClockStory) -> str:
-    name = f"「{story.cited.label}」（{story.cited.rule}）" if story.cited.label else story.cited.rule
-    return f"{name}暂停，还剩 {lasting(story.left_seconds)}"
+    name, cited = story.cited.rule, story.cited
+    if cited.label:
+        name = say("「{label}」（{rule}）", label=cited.label, rule=cited.rule)
+    return say("{rule}暂停，还剩 {span}", rule=name, span=lasting(story.left_seconds))
 
 
 def _ending_line(explanation: Explanation) -> str:
     ending = explanation.ending
     if ending is None:
         return explanation.state.label
-    cited = ending.cited
+    cited, state, at = ending.cited, explanation.state.label, shown(ending.at)
     if cited is None:
-        return f"{explanation.state.label}，{shown(ending.at)} {ending.who}「{ending.label}」"
-    rule = f"{cited.rule} {limit_words(cited.length)}" if cited.in_book else cited.rule
-    return f"{explanation.state.label}，{shown(ending.at)} {ending.label}（{rule}，{version_words(cited.version)}）"
+        return say("{state}，{time} {who}「{what}」", state=state, time=at, who=ending.who, what=ending.label)
+    return say(
+        "{state}，{time} {what}（{rule}，{version}）",
+        state=state, time=at, what=ending.label, rule=_rule_and_limit(cited), version=version_words(cited.version),
+    )  # fmt: skip
 
 
 # ── The whole, for reading aloud ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def render(explanation: Explanation) -> str:
-    """Several lines of Chinese, without any control characters. All times are Beijing time."""
+def render(explanation: Explanation) -> Listed:
+    """Several lines, `items`, without any control characters. All times are Beijing time."""
     e = explanation
-    lines = [f"{e.workflow.label} {e.number}（{e.policy.label}）", f"现在：{_now(e)}。"]
+    lines: list[str] = [
+        say("{ticket}（{policy}）", ticket=_name(e), policy=e.policy.label),
+        say("现在：{now}。", now=_now(e)),
+    ]
     if e.ending is not None:
-        lines.append(f"结束：{e.ending.sentence}。")
+        lines.append(say("结束：{what}。", what=e.ending.sentence))
         lines += _cited_lines(e.ending.cited) if e.ending.cited else []
     if len(e.clocks) > 1:
         lines.append(_which_first(e.clocks))
     for place, story in enumerate(e.clocks, 1):
-        lines += [f"—— 第 {place} 个时限 ——"] if len(e.clocks) > 1 else []
+        lines += [say("—— 第 {n} 个时限 ——", n=place)] if len(e.clocks) > 1 else []
         lines += _clock_lines(story)
     for story in e.paused:
         lines += _paused_lines(story)
     if e.no_clock is not None:
-        lines.append(f"时限：没有在走的时限。{e.no_clock.sentence}。")
+        lines.append(say("时限：没有在走的时限。{why}。", why=e.no_clock.sentence))
     if e.reminders:
-        lines.append(f"还会提醒：{'、'.join(f'{shown(one.at)}（{one.label}）' for one in e.reminders)}。")
+        times = listed(say("{time}（{what}）", time=shown(one.at), what=one.label) for one in e.reminders)
+        lines.append(say("还会提醒：{times}。", times=times))
     if e.authority == "platform" and e.waits_for is not None:
         lines.append("说明：这张工单以平台为准，平台同步来的期限和结果优先于系统推算的。")
     lines += _trouble_lines(e.trouble)
-    return "\n".join(lines)
+    return listed(lines, "\n")
 
 
 def _now(e: Explanation) -> str:
     if e.waits_for:
-        return f"{e.state.label}，等{e.waits_for}"
-    return f"{e.state.label}，{'已经结束' if e.ending else '流程表里已经没有这个状态，请管理员处理'}"
+        return say("{state}，等{party}", state=e.state.label, party=e.waits_for)
+    how = "已经结束" if e.ending else "流程表里已经没有这个状态，请管理员处理"
+    return say("{state}，{how}", state=e.state.label, how=how)
 
 
 def _which_first(stories: Sequence[ClockStory]) -> str:
     first, *others = stories
-    rest = "、".join(f"{one.cited.rule} 到 {_when(one)}" for one in others)
+    rest = listed(say("{rule} 到 {time}", rule=one.cited.rule, time=_when(one)) for one in others)
     after = "其余的继续走" if first.outcome.runs_on else "其余的随之结束"
-    return (
-        f"同时在走 {len(stories)} 个时限，先到的先执行：{first.cited.rule} 到 {_when(first)}，{rest}；"
-        f"{first.cited.rule} 执行后，{after}。"
-    )
+    return say(
+        "同时在走 {n} 个时限，先到的先执行：{rule} 到 {time}，{rest}；{rule} 执行后，{after}。",
+        n=len(stories), rule=first.cited.rule, time=_when(first), rest=rest, after=after,
+    )  # fmt: skip
 
 
 def _when(story: ClockStory) -> str:
@@ -406,70 +445,96 @@ def _when(story: ClockStory) -> str:
 
 
 def _clock_lines(story: ClockStory) -> list[str]:
-    changes = [f"暂停：{'；'.join(map(_pause, story.pauses))}。"] if story.pauses else []
-    changes += [f"改期：{'；'.join(map(_replacement, story.replacements))}。"] if story.replacements else []
+    changes: list[str] = [_pauses_line(story.pauses)] if story.pauses else []
+    if story.replacements:
+        changes.append(say("改期：{changes}。", changes=listed(map(_replacement, story.replacements), "；")))
     return [
-        f"到期：{_when(story)}（北京时间），{_left(story.left_seconds)}。",
+        say("到期：{time}（北京时间），{left}。", time=_when(story), left=_left(story.left_seconds)),
         *_cited_lines(story.cited),
-        f"起算：{_start(story.start)}。",
-        f"计法：{_counting(story.counting)}。",
+        say("起算：{start}。", start=_start(story.start)),
+        say("计法：{how}。", how=_counting(story.counting)),
         *_provisional_lines(story),
         *(changes or ["暂停、改期：都没有。"]),
-        f"到期会怎样：{_outcome(story.outcome)}。",
+        say("到期会怎样：{then}。", then=_outcome(story.outcome)),
     ]
+
+
+def _pauses_line(pauses: Sequence[Pause]) -> str:
+    return say("暂停：{pauses}。", pauses=listed(map(_pause, pauses), "；"))
 
 
 def _left(seconds: int) -> str:
     if seconds == 0:
         return "现在是最后一秒，这时办理仍算按时"
-    return f"还剩 {lasting(seconds)}" if seconds > 0 else f"{lasting(seconds)}，系统即将执行"
+    if seconds > 0:
+        return say("还剩 {span}", span=lasting(seconds))
+    return say("{span}，系统即将执行", span=lasting(seconds))
 
 
 def _paused_lines(story: ClockStory) -> list[str]:
     return [
-        f"暂停中的时限：{citation(story.cited)}，还剩 {lasting(story.left_seconds)}，继续时从那一刻起走完剩下的时间。",
+        say(
+            "暂停中的时限：{rule}，还剩 {span}，继续时从那一刻起走完剩下的时间。",
+            rule=citation(story.cited),
+            span=lasting(story.left_seconds),
+        ),
         *_cited_lines(story.cited)[1:],
-        f"起算：{_start(story.start)}。",
-        f"暂停：{'；'.join(map(_pause, story.pauses))}。",
-        f"继续以后到期会怎样：{_outcome(story.outcome, dated=False)}。",
+        say("起算：{start}。", start=_start(story.start)),
+        _pauses_line(story.pauses),
+        say("继续以后到期会怎样：{then}。", then=_outcome(story.outcome, dated=False)),
     ]
 
 
 def _cited_lines(cited: Cited) -> list[str]:
     if not cited.in_book:
-        return [f"依据：{citation(cited)}。"]
-    clause = "" if cited.clause == cited.rule else f"，条款 {cited.clause}"
-    checked = f"，{cited.checked_on} 核对" if cited.checked_on else ""
-    trust = _CONFIDENCE.get(cited.confidence, cited.confidence)
-    lines = [f"依据：{citation(cited)}，《{cited.document}》{clause}。"]
-    lines += [f"原文：“{cited.quote}”（{trust}，{cited.source}{checked}）。"] if cited.quote else []
-    lines += [f"假定：{cited.assumed}。"] if cited.assumed else []
+        return [say("依据：{rule}。", rule=citation(cited))]
+    document, clause = Written(cited.document), ""
+    if cited.clause != cited.rule:
+        clause = say("，条款 {clause}", clause=cited.clause)
+    lines: list[str] = [
+        say("依据：{rule}，《{document}》{clause}。", rule=citation(cited), document=document, clause=clause)
+    ]
+    lines += [_quote_line(cited)] if cited.quote else []
+    lines += [say("假定：{assumed}。", assumed=cited.assumed)] if cited.assumed else []
     if cited.newer:
-        lines.append(
-            f"版本：后来有了{version_words(cited.newer)}，这个时限仍按起算时的{version_words(cited.version)}走。"
-        )
+        newer, version = version_words(cited.newer), version_words(cited.version)
+        lines.append(say("版本：后来有了{newer}，这个时限仍按起算时的{version}走。", newer=newer, version=version))
     return lines
 
 
+def _quote_line(cited: Cited) -> str:
+    return say(
+        "原文：“{quote}”（{trust}，{source}{checked}）。",
+        quote=Written(cited.quote),
+        trust=_CONFIDENCE.get(cited.confidence, cited.confidence),
+        source=Written(cited.source),
+        checked=say("，{day} 核对", day=cited.checked_on) if cited.checked_on else "",
+    )
+
+
 def _start(start: Start) -> str:
-    by, told = start.by, ""
+    by, told, at = start.by, "", shown(start.at)
     if by is None:
-        return f"{shown(start.at)}，{start.label}"
+        return say("{time}，{what}", time=at, what=start.label)
     if start.told_late:
-        told = f"，{shown(by.at)} 就已生效，但停机期间没有人知道，所以从得知的时刻足额起算"
+        told = say("，{time} 就已生效，但停机期间没有人知道，所以从得知的时刻足额起算", time=shown(by.at))
     elif by.at == start.at != by.recorded_at:
-        told = f"，{shown(by.recorded_at)} {'执行' if by.cited else '才收到'}"
-    return f"{shown(start.at)}，{start.label}（{by.who}「{by.label}」{told}）"
+        known = shown(by.recorded_at)
+        told = say("，{time} 执行", time=known) if by.cited else say("，{time} 才收到", time=known)
+    return say(
+        "{time}，{start}（{who}「{what}」{told}）", time=at, start=start.label, who=by.who, what=by.label, told=told
+    )
 
 
 def _counting(counting: Counting) -> str:
     parts = [counting.how]
     if counting.skipped:
-        verb = "最后一天遇放假顺延，跳过" if counting.rolled else "跳过"
-        parts.append(f"{verb} {len(counting.skipped)} 天：{_days(counting.skipped)}")
+        skipped = "最后一天遇放假顺延，跳过 {n} 天：{days}" if counting.rolled else "跳过 {n} 天：{days}"
+        parts.append(say(skipped, n=len(counting.skipped), days=_days(counting.skipped)))
     if counting.made_up:
-        parts.append(f"周末但要上班、照算的 {len(counting.made_up)} 天：{_days(counting.made_up)}")
-    return "；".join(parts)
+        days = _days(counting.made_up)
+        parts.append(say("周末但要上班、照算的 {n} 天：{days}", n=len(counting.made_up), days=days))
+    return listed(parts, "；")
 
 
 def _days(days: Sequence[Day]) -> str:
@@ -480,55 +545,63 @@ def _days(days: Sequence[Day]) -> str:
             runs[-1].append(day)
         else:
             runs.append([day])
-    return "、".join(f"{_span(run)} {run[0].reason}" for run in runs)
+    return listed(say("{days} {reason}", days=_span(run), reason=run[0].reason) for run in runs)
 
 
 def _span(run: Sequence[Day]) -> str:
-    return str(run[0].day) if len(run) == 1 else f"{run[0].day} 至 {run[-1].day}"
+    return str(run[0].day) if len(run) == 1 else say("{first} 至 {last}", first=run[0].day, last=run[-1].day)
 
 
 def _provisional_lines(story: ClockStory) -> list[str]:
     if not story.provisional:
         return []
-    years = "、".join(map(str, story.counting.guessed_years))
+    years = listed(story.counting.guessed_years)
     if not years:
         return ["暂定：放假安排已经公布，等待系统重算，到期时间可能变。"]
-    return [f"暂定：{years} 年的放假安排还没有公布，先只按周末休息计；公布后系统会重算，到期时间可能变。"]
+    return [
+        say("暂定：{years} 年的放假安排还没有公布，先只按周末休息计；公布后系统会重算，到期时间可能变。", years=years)
+    ]
 
 
 def _pause(pause: Pause) -> str:
-    stopped = f"{shown(pause.at)}「{pause.by}」时暂停，当时还剩 {lasting(pause.left_seconds)}"
+    left = lasting(pause.left_seconds)
+    stopped = say("{time}「{step}」时暂停，当时还剩 {left}", time=shown(pause.at), step=pause.by, left=left)
     if pause.resumed_at is None:
-        return f"{stopped}，还没有继续"
-    return f"{stopped}，{shown(pause.resumed_at)}「{pause.resumed_by}」后继续"
+        return say("{stopped}，还没有继续", stopped=stopped)
+    again = shown(pause.resumed_at)
+    return say("{stopped}，{time}「{step}」后继续", stopped=stopped, time=again, step=pause.resumed_by)
 
 
 def _replacement(one: Replacement) -> str:
     because = {"agreement": "双方约定，", "calendar": "放假安排公布，"}.get(one.basis, "")
+    at, due = shown(one.at), shown(one.due_at)
     if one.was is None:
-        return f"{because}{one.who} {shown(one.at)} 给出期限 {shown(one.due_at)}"
-    return f"{because}{one.who} {shown(one.at)} 把到期从 {shown(one.was)} 改到 {shown(one.due_at)}"
+        return say("{because}{who} {time} 给出期限 {due}", because=because, who=one.who, time=at, due=due)
+    return say(
+        "{because}{who} {time} 把到期从 {was} 改到 {due}",
+        because=because, who=one.who, time=at, was=shown(one.was), due=due,
+    )  # fmt: skip
 
 
 def _outcome(outcome: Outcome, *, dated: bool = True) -> str:
     if outcome.problem:
-        return f"{outcome.problem}；届时系统会把工单搁置并提醒人，不会自己移动它"
-    parts = [f"系统执行「{outcome.label}」，{_where_to(outcome)}"]
-    parts += [f"系统下单{money}" for money in outcome.money]
-    parts += [f"登记{one}" for one in outcome.remembers]
-    parts += [f"随后{_next_words(one, dated)}" for one in outcome.starts]
-    parts += [f"之后没有时限：{outcome.no_clock}"] if outcome.no_clock else []
-    parts += [f"从那时起可以「{'」「'.join(outcome.unlocks)}」"] if outcome.unlocks else []
+        return say("{problem}；届时系统会把工单搁置并提醒人，不会自己移动它", problem=outcome.problem)
+    parts: list[str] = [say("系统执行「{what}」，{where}", what=outcome.label, where=_where_to(outcome))]
+    parts += [say("系统下单{money}", money=money) for money in outcome.money]
+    parts += [say("登记{fact}", fact=one) for one in outcome.remembers]
+    parts += [_next_words(one, dated) for one in outcome.starts]
+    parts += [say("之后没有时限：{why}", why=outcome.no_clock)] if outcome.no_clock else []
+    parts += [say("从那时起可以「{steps}」", steps=listed(outcome.unlocks, "」「"))] if outcome.unlocks else []
     parts += list(outcome.tells)
-    return "；".join(parts)
+    return listed(parts, "；")
 
 
 def _where_to(outcome: Outcome) -> str:
     assert outcome.to is not None
     if outcome.escalation:
-        return f"升级给主管，工单留在「{outcome.to.label}」，不会自己往下走"
-    where = f"工单以「{outcome.to.label}」结束" if outcome.closes else f"工单转到「{outcome.to.label}」"
-    return f"{_because(outcome.ways)}{where}"
+        return say("升级给主管，工单留在「{state}」，不会自己往下走", state=outcome.to.label)
+    where = "{because}工单以「{state}」结束" if outcome.closes else "{because}工单转到「{state}」"
+    return say(where, because=_because(outcome.ways), state=outcome.to.label)
 
 
 def _because(ways: Sequence[Way]) -> str:
@@ -537,20 +610,20 @@ def _because(ways: Sequence[Way]) -> str:
     if taken is None:
         return ""
     if taken < len(ways) - 1:
-        return f"因为{ways[taken].condition}，"
-    others = "」或「".join(way.condition for way in ways[:taken])
-    return f"因为不属于「{others}」，"
+        return say("因为{condition}，", condition=ways[taken].condition)
+    return say("因为不属于「{others}」，", others=listed((way.condition for way in ways[:taken]), "」或「"))
 
 
 def _next_words(one: Next, dated: bool) -> str:
-    due = f"，到 {shown(one.due_at)}" if dated else ""
+    due = say("，到 {time}", time=shown(one.due_at)) if dated else ""
     if one.resumed:
-        return f"继续「{one.label}」（{one.rule}）剩下的时间{due}"
-    return f"开始「{one.label}」{one.length}（{one.rule}）{due}"
+        return say("随后继续「{label}」（{rule}）剩下的时间{due}", label=one.label, rule=one.rule, due=due)
+    return say("随后开始「{label}」{length}（{rule}）{due}", label=one.label, length=one.length, rule=one.rule, due=due)
 
 
 def _trouble_lines(trouble: Trouble | None) -> list[str]:
     if trouble is None:
         return []
-    again = f"，{shown(trouble.again_at)} 再试" if trouble.again_at else ""
-    return [f"注意：系统处理这张工单失败过 {trouble.times} 次，暂时搁置{again}，请管理员查看：{trouble.error}。"]
+    again = say("，{time} 再试", time=shown(trouble.again_at)) if trouble.again_at else ""
+    words = "注意：系统处理这张工单失败过 {n} 次，暂时搁置{again}，请管理员查看：{error}。"
+    return [say(words, n=trouble.times, again=again, error=Written(trouble.error))]

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from aftersales.clock import parse, shown
 from aftersales.errors import Refused
 from aftersales.money import MAX_FEN, fen
+from aftersales.saying import Written, listed, said_by, say
 from aftersales.workflows.vocabulary import Fact
 
 #: longer texts are documents: they belong in the evidence
@@ -40,13 +41,17 @@ def filled_in(form: Form, given: Mapping[str, Any], at: datetime, also: Sequence
     present = {name: value for name, value in given.items() if value is not None and value != ""}
     absent = [fact.label for fact in (*form.asks, *also) if fact.name not in present]
     if absent:
-        raise Refused("missing_field", f"「{form.label}」还缺：{'、'.join(absent)}，请填写后再提交")
+        says = say("「{form}」还缺：{facts}，请填写后再提交", form=form.label, facts=listed(absent))
+        raise Refused("missing_field", says)
     asked = {fact.name: fact for fact in form.facts}
     for name in present:
         if name not in asked:
-            able = "、".join(asked) or "无"
-            raise Refused("invalid_field", f"「{form.label}」不收「{name}」这一项，可填的有：{able}")
+            raise Refused("invalid_field", _not_asked(form, name, listed(asked) or "无"))
     return {name: _clean(asked[name], value, at) for name, value in present.items()}
+
+
+def _not_asked(form: Form, name: str, able: str) -> str:
+    return say("「{form}」不收「{name}」这一项，可填的有：{able}", form=form.label, name=Written(name), able=able)
 
 
 def with_defaults(form: Form, given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
@@ -61,16 +66,18 @@ def _clean(fact: Fact, value: Any, at: datetime) -> Any:
     try:
         cleaned = _CLEAN[fact.kind](fact, value)
     except ValueError as problem:
-        raise Refused("invalid_field", f"{fact.label}：{problem}") from None
+        says = say("{label}：{problem}", label=fact.label, problem=said_by(problem))
+        raise Refused("invalid_field", says) from None
     if fact.name == "occurred_at" and cleaned > at:
-        raise Refused("invalid_field", f"{fact.label} {shown(cleaned)} 晚于现在，请核对后重填")
+        says = say("{label} {time} 晚于现在，请核对后重填", label=fact.label, time=shown(cleaned))
+        raise Refused("invalid_field", says)
     return cleaned
 
 
 def text_problem(text: str, longest: int) -> str | None:
     """What keeps the text from being stored, in words; None if nothing does."""
     if len(text) > longest:
-        return f"太长了（{len(text)} 字），最多 {longest} 字，长内容请作为凭证上传"
+        return say("太长了（{length} 字），最多 {longest} 字，长内容请作为凭证上传", length=len(text), longest=longest)
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         return "含有不能保存的字符，请删去后重填"
     return None
@@ -93,7 +100,7 @@ def _int(fact: Fact, value: Any) -> int:
     if type(value) is not int:
         raise ValueError("要填整数")
     if fact.at_least is not None and value < fact.at_least:
-        raise ValueError(f"不能小于 {fact.at_least}")
+        raise ValueError(say("不能小于 {least}", least=fact.at_least))
     if value > 1_000_000:
         raise ValueError("数字太大，请核对")
     return value
@@ -103,7 +110,7 @@ def _fen(fact: Fact, value: Any) -> int:
     if type(value) is not int:
         raise ValueError("金额以分为单位，要填整数")
     if fact.at_least is not None and value < fact.at_least:
-        raise ValueError(f"不能小于 {fact.at_least} 分")
+        raise ValueError(say("不能小于 {least} 分", least=fact.at_least))
     if abs(value) > MAX_FEN:
         raise ValueError("金额太大，请核对单位是不是分")
     return value
@@ -118,7 +125,7 @@ def _bool(fact: Fact, value: Any) -> bool:
 def _time(fact: Fact, value: Any) -> datetime:
     instant = parse(value)
     if not _EARLIEST <= instant <= _LATEST:
-        raise ValueError(f"{shown(instant)} 不像是真的时间，请核对年份")
+        raise ValueError(say("{time} 不像是真的时间，请核对年份", time=shown(instant)))
     return instant
 
 
@@ -126,8 +133,8 @@ def _choice(fact: Fact, value: Any) -> Any:
     for choice, _ in fact.choices:
         if choice == value and type(choice) is type(value):
             return choice
-    able = "、".join(f"{choice}（{label}）" for choice, label in fact.choices)
-    raise ValueError(f"没有「{value}」这个选项，可选：{able}")
+    able = listed(say("{choice}（{label}）", choice=choice, label=label) for choice, label in fact.choices)
+    raise ValueError(say("没有「{value}」这个选项，可选：{able}", value=Written(value), able=able))
 
 
 _CLEAN = {"text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice}

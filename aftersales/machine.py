@@ -12,6 +12,7 @@ from typing import cast
 from transitions import EventData, Machine, MachineError
 
 from aftersales.errors import Refused
+from aftersales.saying import say
 from aftersales.ticket import NOWHERE
 from aftersales.workflows.context import Context
 from aftersales.workflows.vocabulary import Branch, Move, Opening, State, Workflow
@@ -54,7 +55,8 @@ def _fired(context: Context) -> tuple[str, Branch]:
 
 def illegal(move: Move, state: str) -> Refused:
     label = move.workflow.state_label(state)
-    return Refused("illegal_transition", f"工单现在是「{label}」，不能「{move.label}」，请刷新后按页面上的按钮办理")
+    says = say("工单现在是「{state}」，不能「{step}」，请刷新后按页面上的按钮办理", state=label, step=move.label)
+    return Refused("illegal_transition", says)
 
 
 _machines: dict[type[Workflow], Machine] = {}

@@ -30,6 +30,7 @@ from aftersales.policies.vocabulary import (
     Ruling,
     Window,
 )
+from aftersales.saying import listed, say
 from aftersales.workflows.vocabulary import (
     ClockEffect,
     Escalation,
@@ -93,7 +94,7 @@ def _workflows(rule: Rule | Ruling) -> list[type[Workflow]]:
 def _of_rule(rule: Rule, limit: Limit, workflow: type[Workflow]) -> RuleLine:
     sentence = limit.sentence
     if limit.counted_from is not None and limit.within is not None:
-        sentence += f"（从{limit.counted_from.label}起）"
+        sentence = say("{sentence}（从{fact}起）", sentence=sentence, fact=limit.counted_from.label)
     return RuleLine(
         rule.id, rule.label, "clock", workflow.label, _state_labels(rule, workflow), sentence, limit.clause,
         limit.document.label, limit.document.title, limit.document.source, limit.document.confidence,
@@ -120,15 +121,16 @@ def _of_ruling(rule: Ruling, workflow: type[Workflow]) -> RuleLine:
 def _said(rule: Ruling) -> tuple[str, str]:
     """(kind, sentence)."""
     if isinstance(rule, Window):
-        return "window", f"限{rule.counted_from.label}起{rule.within}内办理"
+        words = "限{fact}起{length}内办理"
+        return "window", say(words, fact=rule.counted_from.label, length=str(rule.within))
     if isinstance(rule, Attempts):
-        return "attempts", f"合计最多 {rule.at_most} 次"
+        return "attempts", say("合计最多 {n} 次", n=rule.at_most)
     if isinstance(rule, Forbids):
-        return "forbids", f"{'；'.join(one.says for one in rule.when)}：不能办理"
+        return "forbids", say("{when}：不能办理", when=listed((one.says for one in rule.when), "；"))
     if isinstance(rule, AgreesAtOnce):
-        return "agrees_at_once", f"{rule.when.says}：系统立即同意"
+        return "agrees_at_once", say("{when}：系统立即同意", when=rule.when.says)
     if isinstance(rule, FixesAmount):
-        return "fixes_amount", f"{rule.when.says}：不能改金额"
+        return "fixes_amount", say("{when}：不能改金额", when=rule.when.says)
     return ("permits", "这个平台有这一步") if isinstance(rule, Permits) else (type(rule).__name__.lower(), rule.label)
 
 

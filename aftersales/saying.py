@@ -2,6 +2,7 @@
 
 The Chinese sentence is the text itself: a `Said` is a str, compares as one, and is stored as one. What shows it in
 English looks up `template` in the translation files and fills in the `values`, each translated in its turn.
+What people or platforms wrote is `Written`: it stays as it is in every language.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ def say(template: str, /, **values: Any) -> Said:
     return _said_again(template.format(**values), template, values)
 
 
+class Written(str):
+    """What people or platforms wrote: quotes, names, numbers, things typed into a form. Never translated."""
+
+
 class Listed(str):
-    """Things in a row: joined by 、 in Chinese, by commas elsewhere."""
+    """Things in a row: joined by 、 in Chinese, by what stands for it elsewhere."""
 
     items: tuple[Any, ...]
     between: str
@@ -40,6 +45,12 @@ def listed(items: Iterable[Any], between: str = "、") -> Listed:
     made = Listed(between.join(str(one) for one in things))
     made.items, made.between = things, between
     return made
+
+
+def said_by(error: Exception) -> str:
+    """The sentence of an error, as it was said: str(error) would forget what it was made of."""
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, str) else str(error)
 
 
 def _said_again(text: str, template: str, values: dict[str, Any]) -> Said:

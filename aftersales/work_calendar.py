@@ -27,9 +27,11 @@ from typing import NamedTuple, NoReturn
 
 import yaml
 
+from aftersales.saying import say
+
 _WEEKEND = {5: "周六", 6: "周日"}
 _MAKE_UP = "调休上班"
-_BY_OPERATOR = "门店设置："
+_BY_OPERATOR = "门店设置：{day}"
 
 
 class OverridesError(ValueError):
@@ -69,9 +71,9 @@ class WorkCalendar:
     def reason(self, day: date) -> str:
         """Why people do not work on this day, or why they do on a weekend; empty for an ordinary working day."""
         if day in self._overrides.workdays:
-            return f"{_BY_OPERATOR}上班"
+            return say(_BY_OPERATOR, day="上班")
         if day in self._overrides.holidays:
-            return _BY_OPERATOR + self._overrides.holidays[day]
+            return say(_BY_OPERATOR, day=self._overrides.holidays[day])
         published = _published()
         if day in published.workdays:
             return _MAKE_UP

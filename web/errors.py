@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from aftersales.database import DatabaseBusy
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.queries import UNREACHABLE
+from aftersales.saying import said_by
 from aftersales.store import Stale, Taken
 from web.rendering import page
 
@@ -29,15 +30,15 @@ def _answer(request: Request, status: int, sentence: str = "") -> Response:
 
 
 def _unknown(request: Request, error: Exception) -> Response:
-    return _answer(request, 404, str(error))
+    return _answer(request, 404, said_by(error))
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    return _answer(request, 422, str(error))
+    return _answer(request, 422, said_by(error))
 
 
 def _busy(request: Request, error: Exception) -> Response:
-    return _answer(request, 503, str(error) if isinstance(error, DatabaseBusy) else "")
+    return _answer(request, 503, said_by(error) if isinstance(error, DatabaseBusy) else "")
 
 
 def _http(request: Request, error: Exception) -> Response:

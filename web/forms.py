@@ -18,9 +18,11 @@ from aftersales import queries
 from aftersales.errors import Refused
 from aftersales.fill_in import Form, from_text
 from aftersales.money import fen
+from aftersales.saying import said_by, say
 from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.vocabulary import Actor, Fact
 from web import words
+from web.i18n import gettext
 from web.site import Site
 
 VERSION, KEY, WHO, EVIDENCE = "_version", "_key", "_as", "_evidence"
@@ -52,7 +54,7 @@ class Posted:
         for name, text in self.texts.items():
             if _UNSTORABLE.search(name + text):
                 label = asked[name].label if name in asked else words.UNKNOWN_FIELD
-                raise Refused("invalid_field", f"{label}：{words.UNSTORABLE}")
+                raise Refused("invalid_field", say("{label}：{problem}", label=label, problem=words.UNSTORABLE))
             found |= _value(form, asked.get(name), name, text)
         return found
 
@@ -71,7 +73,8 @@ def _amount(fact: Fact, text: str) -> None:
     try:
         fen(text, allow_negative=True)
     except ValueError as problem:
-        raise Refused("invalid_field", f"{fact.label}：{problem}") from None
+        says = say("{label}：{problem}", label=fact.label, problem=said_by(problem))
+        raise Refused("invalid_field", says) from None
 
 
 async def _posted(request: Request) -> Posted:
@@ -148,15 +151,15 @@ def draw(
     form: Form, by: Sequence[Actor], *, version: int, actor: str = "", sent: Posted | None = None, evidence: bool = True
 ) -> Drawn:
     """The form as it is first shown, or with everything that was typed into it."""
-    able = [(one.value, one.label) for one in sorted(by, key=lambda one: one != Actor.AGENT)]
+    able = [(one.value, gettext(one.label)) for one in sorted(by, key=lambda one: one != Actor.AGENT)]
     chosen = sent.actor if sent else actor
     return Drawn(
-        label=form.label,
+        label=gettext(form.label),
         inputs=inputs(form, None if sent is None else sent.texts),
         actors=able,
         actor=chosen if chosen in dict(able) else able[0][0],
         version=version,
-        evidence=tuple(EVIDENCE_LABELS.items()) if evidence else (),
+        evidence=tuple((kind, gettext(label)) for kind, label in EVIDENCE_LABELS.items()) if evidence else (),
         ticked=() if sent is None else sent.evidence,
     )
 
@@ -174,8 +177,8 @@ def _input(fact: Fact, required: bool, typed: Mapping[str, str] | None) -> Input
     default = _as_text(fact.default)
     shown_first = default if fact.kind in ("choice", "bool") else ""
     value = shown_first if typed is None else typed.get(fact.name, "")
-    choices = tuple((str(choice), label) for choice, label in fact.choices)
-    return Input(fact.name, fact.label, _widget(fact), required, value, choices, default)
+    choices = tuple((str(choice), gettext(label)) for choice, label in fact.choices)
+    return Input(fact.name, gettext(fact.label), _widget(fact), required, value, choices, default)
 
 
 def _widget(fact: Fact) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from babel.messages.pofile import read_po
 
-from aftersales.saying import Listed, Said
+from aftersales.saying import Listed, Said, Written
 
 TRANSLATIONS = Path(__file__).parent / "translations"
 LOCALES = {"zh-CN": "中文", "en": "English"}
@@ -49,12 +49,12 @@ def gettext(text: str, /, **values: Any) -> str:
 
 def translated(value: Any) -> Any:
     """What the engine said, in the language of this visit; anything but text is left as it is."""
-    if locale.get() == DEFAULT or not isinstance(value, str):
+    if locale.get() == DEFAULT or not isinstance(value, str) or isinstance(value, Written):
         return value
     if isinstance(value, Said):
         return gettext(value.template, **value.values) if value.values else gettext(value.template)
     if isinstance(value, Listed):
-        return ", ".join(str(translated(one)) for one in value.items)
+        return gettext(value.between).join(str(translated(one)) for one in value.items)
     return gettext(value) if value else value
 
 

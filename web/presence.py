@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -13,7 +14,7 @@ from aftersales.office import presence
 from aftersales.office.presence import Looking
 from web import identity, visit, words
 from web.i18n import gettext, translated
-from web.markup import data, icon, sentence
+from web.rendering import data, icon, offer
 from web.site import Site
 
 #: names told in one sentence
@@ -44,6 +45,11 @@ def of(people: Sequence[Looking], rules: Rules) -> Said:
     return Said(html, mark, bool(filling))
 
 
+def sentence(text: str, /, **values: Any) -> Markup:
+    """As gettext, of values that are markup already; what is not is escaped."""
+    return escape(gettext(text)).format(**values)
+
+
 def _filling(one: Looking, rules: Rules) -> Markup:
     form = translated(words.move_label(rules, one.workflow, one.doing))
     return sentence("{name}正在填「{form}」", name=data(one.name), form=form)
@@ -62,3 +68,6 @@ def looking(ticket_ids: Iterable[int]) -> Mapping[int, Said]:
     me = identity.me(site)
     found = presence.looking(site.desk.engine, list(ticket_ids), clock.now(), but=None if me is None else me.id)
     return {ticket_id: of(people, site.rules()) for ticket_id, people in found.items()}
+
+
+offer(looking=looking)

@@ -1,6 +1,8 @@
 """Templates: one Jinja environment, everything escaped, and what every template may use.
 
-{{ _("待办工单") }}      the page's own words          {{ label | t }}   words of the tables and of the engine
+{{ _("待办工单") }}      the page's own words
+{{ label | t }}          words of the tables and of the engine; what people wrote inside is marked as `data` marks it,
+                         so in an attribute write {{ label | t | striptags }}
 {{ buyer | data }}       what people wrote: stays as it is, marked lang="zh-CN" on an English page
 {{ icon("clock") }}      a picture of icons.svg, silent to screen readers
 {{ at | shown }} {{ seconds | lasting }} {{ fen | yuan }}
@@ -21,6 +23,7 @@ from markupsafe import Markup, escape
 from aftersales import clock
 from aftersales.clock import shown
 from aftersales.money import yuan
+from aftersales.saying import Listed, Said, Written
 from web import i18n, shell, visit, words
 from web.assets import asset, integrity
 
@@ -38,6 +41,20 @@ def data(text: Any) -> Markup:
     if i18n.english() and CHINESE.search(str(text)):
         return Markup('<span lang="zh-CN">{}</span>').format(said)
     return said
+
+
+def spoken(value: Any) -> Any:
+    """What the tables call it and what the engine said, in the language of this visit."""
+    if not i18n.english() or not isinstance(value, str):
+        return value
+    if isinstance(value, Written):
+        return data(value)
+    if isinstance(value, Listed):
+        return escape(i18n.gettext(value.between)).join(spoken(one) for one in value.items)
+    if isinstance(value, Said) and value.values:
+        parts = {name: spoken(one) for name, one in value.values.items()}
+        return Markup(escape(i18n.gettext(value.template))).format(**parts)  # noqa: S704 -- escaped here
+    return i18n.translated(value)
 
 
 def icon(name: str) -> Markup:
@@ -74,9 +91,14 @@ _templates.filters |= {
     "moment": moment,
     "brief": words.brief_now,
     "lasting": words.lasting,
-    "t": i18n.translated,
+    "t": spoken,
     "data": data,
 }
+
+
+def offer(**more: Any) -> None:
+    """Puts more into the hands of every template; for modules that themselves use this one."""
+    _templates.globals |= more
 
 
 def page(

@@ -51,10 +51,10 @@ def ticket_of(site: Site, name: str) -> Ticket:
     if re.fullmatch(r"[0-9]{1,18}", name):
         return queries.ticket(site.desk.engine, int(name))
     if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", name):
-        raise UnknownTicket(words.NO_SUCH_TICKET.format(name[:40]))
+        raise UnknownTicket(words.no_such_ticket(name[:40]))
     found = queries.numbered(site.desk.engine, name)
     if len(found) > 1:
         raise SeveralShops(name, found)
     if not found:
-        raise UnknownTicket(words.NO_SUCH_TICKET.format(name))
+        raise UnknownTicket(words.no_such_ticket(name))
     return queries.ticket(site.desk.engine, found[0][0])

@@ -1,6 +1,7 @@
 """The words of the pages that are not in a template: labels of codes, and how values are shown.
 
-What the tables name themselves (states, steps, facts, choices) is never repeated here.
+What the tables name themselves (states, steps, facts, choices) is never repeated here. Functions answer in the
+language of the visit; the dictionaries are Chinese and are shown with `| t`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from aftersales import clock
 from aftersales.clock import shown
 from aftersales.decide import Rules
 from aftersales.money import yuan
+from aftersales.saying import Written, say
 from aftersales.workflows import facts
 from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.links import RELATIONS
 from aftersales.workflows.plain import PLAIN_ACTIONS
 from aftersales.workflows.vocabulary import Actor, ClockEffect, Fact, Workflow
-from web.i18n import english, gettext
+from web.i18n import gettext, translated
 
 FLAGS = {
     "policy_missing": "规则缺失",
@@ -78,11 +80,14 @@ BROKEN_FORM = "这张表单不完整，请回到工单重新打开再提交"
 UNSTORABLE = "含有不能保存的字符，请删去后重填"
 UNKNOWN_FIELD = "表单"
 SENT_BEFORE = "这张表单刚才已经提交过，那一次已经办成。这次的内容不同：确实还要再办，请再提交一次"
-NO_SUCH_TICKET = "没有编号为 {} 的工单，请核对编号"
+
+
+def no_such_ticket(number: str) -> str:
+    return say("没有编号为 {number} 的工单，请核对编号", number=Written(number))
 
 
 def too_long(label: str, length: int, longest: int) -> str:
-    return f"{label}：太长了（{length} 字），最多 {longest} 字"
+    return say("{label}：太长了（{length} 字），最多 {longest} 字", label=label, length=length, longest=longest)
 
 
 # ── tables ──
@@ -92,7 +97,7 @@ def state_label(rules: Rules, workflow: str, state: str) -> str:
     """The state's name; its code, if a row still has one that the tables no longer know."""
     table = rules.catalog.workflows.get(workflow)
     try:
-        return state if table is None else table.state_label(state)
+        return state if table is None else gettext(table.state_label(state))
     except KeyError:
         return state
 
@@ -101,35 +106,35 @@ def turn(rules: Rules, workflow: str, state: str) -> str:
     """Whom the ticket waits for; "" for nobody."""
     table = rules.catalog.workflows.get(workflow)
     found = next((one for one in table.states if one.name == state), None) if table else None
-    return "" if found is None or found.waits_for is None else found.waits_for.value
+    return "" if found is None or found.waits_for is None else gettext(found.waits_for.value)
 
 
 def workflow_label(rules: Rules, key: str) -> str:
-    return rules.catalog.workflows[key].label if key in rules.catalog.workflows else key
+    return gettext(rules.catalog.workflows[key].label) if key in rules.catalog.workflows else key
 
 
 def policy_label(rules: Rules, key: str) -> str:
-    return rules.catalog.policies[key].label if key in rules.catalog.policies else key
+    return gettext(rules.catalog.policies[key].label) if key in rules.catalog.policies else key
 
 
 def move_label(rules: Rules, workflow: str, trigger: str | None) -> str:
     table = rules.catalog.workflows.get(workflow)
     move = table.move(trigger) if table and trigger else None
     if move is not None:
-        return move.label
-    return PLAIN_ACTIONS[trigger].label if trigger in PLAIN_ACTIONS else trigger or ""
+        return gettext(move.label)
+    return gettext(PLAIN_ACTIONS[trigger].label) if trigger in PLAIN_ACTIONS else trigger or ""
 
 
 def actor_label(actor: str) -> str:
-    return Actor(actor).label if actor in set(Actor) else actor
+    return gettext(Actor(actor).label) if actor in set(Actor) else actor
 
 
 def flag_labels(flags: Iterable[str]) -> list[str]:
-    return [FLAGS.get(flag, flag) for flag in flags]
+    return [gettext(FLAGS.get(flag, flag)) for flag in flags]
 
 
 def relation_label(relation: str) -> str:
-    return RELATIONS.get(relation, relation)
+    return gettext(RELATIONS.get(relation, relation))
 
 
 # ── facts ──
@@ -157,7 +162,7 @@ def _named(fact: Fact | None, name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, Mapping):  # what a platform's export says of a ticket, in its own words
         return [(str(label), str(said)) for label, said in value.items() if said]
     label = _OTHER_FIELDS.get(name, name) if fact is None else fact.label
-    return [(label, shown_value(fact, name, value))]
+    return [(gettext(label), shown_value(fact, name, value))]
 
 
 def shown_value(fact: Fact | None, name: str, value: Any) -> str:
@@ -165,16 +170,16 @@ def shown_value(fact: Fact | None, name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return shown(value)
     if isinstance(value, bool):
-        return "是" if value else "否"
+        return gettext("是") if value else gettext("否")
     if fact is not None and fact.choices:
-        return str(dict(fact.choices).get(value, value))
+        return gettext(str(dict(fact.choices).get(value, value)))
     if name.endswith("_fen") and isinstance(value, int):
         return yuan(value)
     return str(value)
 
 
 def evidence_label(kind: str) -> str:
-    return EVIDENCE_LABELS.get(kind, kind)
+    return gettext(EVIDENCE_LABELS.get(kind, kind))
 
 
 # ── time ──
@@ -182,12 +187,7 @@ def evidence_label(kind: str) -> str:
 
 def lasting(seconds: float) -> str:
     """19 小时 28 分, 2 天 14 小时; in English 19 h 28 min."""
-    text = clock.lasting(seconds)
-    if not english():
-        return text
-    for unit, short in (("已过", "past"), ("天", "d"), ("小时", "h"), ("分", "min"), ("秒", "s")):
-        text = text.replace(unit, short)
-    return text
+    return str(translated(clock.lasting(seconds)))
 
 
 def left(due_at: datetime, now: datetime) -> str:

@@ -26,6 +26,7 @@ from typing import TypeVar
 
 from aftersales.clock import parse, shown
 from aftersales.durations import Duration, civil_days, days, hours, workdays
+from aftersales.saying import say
 from aftersales.ticket import Ticket
 from aftersales.work_calendar import WorkCalendar
 from aftersales.workflows.context import Context
@@ -94,7 +95,7 @@ class until:  # noqa: N801 -- a word of the tables, read aloud: until(visit_at)
     fact: Fact
 
     def __str__(self) -> str:
-        return f"至{self.fact.label}"
+        return say("至{label}", label=self.fact.label)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class agreed:  # noqa: N801
     or_else: Duration
 
     def __str__(self) -> str:
-        return f"{self.fact.label}，未约定则{self.or_else}"
+        return say("{label}，未约定则{length}", label=self.fact.label, length=str(self.or_else))
 
 
 Within = Duration | until | agreed
@@ -131,8 +132,8 @@ class Limit:
     def sentence(self) -> str:
         """“限48小时，逾期未处理，视为同意换货”."""
         if self.within is None or self.then is None:
-            return f"不限时：{self.because}"
-        return f"限{self.within}，{self.then.label}"
+            return say("不限时：{because}", because=self.because)
+        return say("限{length}，{then}", length=str(self.within), then=self.then.label)
 
 
 def since(
@@ -339,7 +340,7 @@ class Policy:
         """Why the step is forbidden, or None."""
         for rule in self._rulings(Forbids, move):
             if rule.holds(context.now) and any(one.test(context) for one in rule.when):
-                return f"{self.label}规则（{rule.id}）：{rule.label}"
+                return say("{policy}规则（{rule}）：{label}", policy=self.label, rule=rule.id, label=rule.label)
         return None
 
     def attempts(self, move: Move) -> int | None:
@@ -353,7 +354,8 @@ class Policy:
                 continue
             closes = rule.within.after(start, WorkCalendar.default()).due_at
             if context.now > closes:
-                return f"{rule.label}的期限 {shown(closes)} 已过（{rule.id}），不能再办理"
+                words = "{label}的期限 {time} 已过（{rule}），不能再办理"
+                return say(words, label=rule.label, time=shown(closes), rule=rule.id)
         return None
 
     def agrees_at_once(self, move: Move, context: Context) -> bool:

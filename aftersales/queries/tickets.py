@@ -9,6 +9,7 @@ from aftersales.database import reading
 from aftersales.errors import UnknownTicket
 from aftersales.models import metadata
 from aftersales.rows import EVENT, event_from_row
+from aftersales.saying import Written, say
 from aftersales.ticket import Event, Ticket
 
 _TICKET, _SHOP = (metadata.tables[name] for name in ("ticket", "shop"))
@@ -19,7 +20,7 @@ def ticket(engine: Engine, ticket_id: int) -> Ticket:
     with reading(engine) as connection:
         found = store.load(connection, [ticket_id], lock=False)
     if not found:
-        raise UnknownTicket(f"没有编号为 {ticket_id} 的工单")
+        raise UnknownTicket(say("没有编号为 {number} 的工单", number=ticket_id))
     return found[0]
 
 
@@ -37,9 +38,9 @@ def ticket_by_number(engine: Engine, number: str, shop: str | None = None) -> Ti
     if not ids and shop is None and number.isascii() and number.isdecimal() and len(number) < 19:
         return ticket(engine, int(number))
     if not ids:
-        raise UnknownTicket(f"没有编号为 {number} 的工单，请核对编号")
+        raise UnknownTicket(say("没有编号为 {number} 的工单，请核对编号", number=Written(number)))
     if len(ids) > 1:
-        raise UnknownTicket(f"几家店都有编号为 {number} 的工单，请用 --shop 说明是哪家店")
+        raise UnknownTicket(say("几家店都有编号为 {number} 的工单，请用 --shop 说明是哪家店", number=number))
     return ticket(engine, ids[0])
 
 

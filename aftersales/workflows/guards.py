@@ -9,13 +9,14 @@ decide which buttons are shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from aftersales.clock import shown
 from aftersales.money import voucher_share, yuan
+from aftersales.saying import Listed, Written, listed, say
 from aftersales.workflows import facts as f
 from aftersales.workflows.context import Context
 from aftersales.workflows.facts import Evidence
@@ -47,36 +48,40 @@ def condition(says: str) -> Callable[[Callable[[Context], bool]], Guard]:
 
 def is_one_of(fact: Fact, *values: Any) -> Guard:
     """The ticket's fact has one of these values."""
-    labels = "、".join(str(dict(fact.choices).get(value, value)) for value in values)
-    return Guard("illegal_transition", f"{fact.label}为{labels}", lambda c: c.remembered(fact) in values)
+    says = say("{label}为{values}", label=fact.label, values=_labels(fact, values))
+    return Guard("illegal_transition", says, lambda c: c.remembered(fact) in values)
 
 
 def is_given(fact: Fact, *values: Any) -> Guard:
     """What is filled in now has one of these values."""
-    labels = "、".join(str(dict(fact.choices).get(value, value)) for value in values)
-    return Guard("illegal_transition", f"{fact.label}：{labels}", lambda c: c.value(fact) in values, FACTS)
+    says = say("{label}：{value}", label=fact.label, value=_labels(fact, values))
+    return Guard("illegal_transition", says, lambda c: c.value(fact) in values, FACTS)
+
+
+def _labels(fact: Fact, values: Iterable[Any]) -> Listed:
+    return listed(str(dict(fact.choices).get(value, value)) for value in values)
 
 
 def is_yes(fact: Fact) -> Guard:
-    return Guard("illegal_transition", f"{fact.label}", lambda c: bool(c.value(fact)))
+    return Guard("illegal_transition", fact.label, lambda c: bool(c.value(fact)))
 
 
 def has(fact: Fact) -> Guard:
-    return Guard("illegal_transition", f"有{fact.label}", lambda c: c.remembered(fact) is not None)
+    return Guard("illegal_transition", say("有{label}", label=fact.label), lambda c: c.remembered(fact) is not None)
 
 
 def lacks(fact: Fact) -> Guard:
-    return Guard("illegal_transition", f"没有{fact.label}", lambda c: c.remembered(fact) is None)
+    return Guard("illegal_transition", say("没有{label}", label=fact.label), lambda c: c.remembered(fact) is None)
 
 
 def both(*conditions: Guard) -> Guard:
-    says = "且".join(one.says for one in conditions)
+    says = listed((one.says for one in conditions), "且")
     return Guard("illegal_transition", says, lambda c: all(one.test(c) for one in conditions))
 
 
 def in_state(*states: State) -> Guard:
-    labels = "、".join(state.label for state in states)
-    return Guard("illegal_transition", f"处于{labels}", lambda c: c.ticket.state in {s.name for s in states})
+    says = say("处于{states}", states=listed(state.label for state in states))
+    return Guard("illegal_transition", says, lambda c: c.ticket.state in {s.name for s in states})
 
 
 permitted_by_policy = Guard("illegal_transition", "这个平台没有这一步", lambda c: c.policy.permits(c.move))
@@ -118,8 +123,8 @@ class _Evidenced:
 
 def evidence(*kinds: Evidence, because: str) -> Guard:
     """Any one of these, added since the present state was entered."""
-    listed = "或".join(kind.label for kind in kinds)
-    return Guard("evidence_required", f"{because}，请先上传{listed}", _Evidenced(kinds), HISTORY)
+    says = say("{because}，请先上传{kinds}", because=because, kinds=listed((kind.label for kind in kinds), "或"))
+    return Guard("evidence_required", says, _Evidenced(kinds), HISTORY)
 
 
 CONSENT = (Evidence.CHAT_LOG, Evidence.CALL_CONFIRMED_IN_IM)
@@ -213,7 +218,7 @@ no_open_ticket_on_item = Guard(
     "这个商品已有进行中的同类售后单，请在那一张上处理",
     lambda c: c.known.duplicate_open is None,
     KNOWN,
-    lambda c: f"这个商品已有进行中的售后单 {c.known.duplicate_open}，请在那一张上处理",
+    lambda c: say("这个商品已有进行中的售后单 {number}，请在那一张上处理", number=c.known.duplicate_open),
 )
 
 
@@ -240,7 +245,7 @@ reject_allowed = Guard(
     "平台规则不允许拒绝这类退款，请同意或与买家协商",
     lambda c: c.policy.forbids(c.move, c) is None,
     NOTHING,
-    lambda c: f"{c.policy.forbids(c.move, c)}，不能拒绝，请同意或与买家协商",
+    lambda c: say("{rule}，不能拒绝，请同意或与买家协商", rule=c.policy.forbids(c.move, c)),
 )
 #: states where a buyer may ask the platform in only after the merchant let the clock run out
 _CLOCKED_STATES = {"inspecting", "awaiting_reship", "pending_merchant_review"}
@@ -271,9 +276,9 @@ def _waybill(c: Context) -> str | None:
     if number is None:
         return None
     if not _WAYBILL.fullmatch(number):
-        return f"运单号「{number}」写法不对，应为 8 到 32 位字母或数字，请核对后重填"
+        return say("运单号「{number}」写法不对，应为 8 到 32 位字母或数字，请核对后重填", number=Written(number))
     if number in c.known.waybills_in_use or number == c.ticket.fields.get("waybill_no"):
-        return f"运单号 {number} 已经用过，请填这次的新运单号"
+        return say("运单号 {number} 已经用过，请填这次的新运单号", number=number)
     return None
 
 
@@ -303,7 +308,7 @@ def positive(fact: Fact) -> Guard:
         amount = c.facts.get(fact.name)
         return amount is None or amount > 0
 
-    return Guard("invalid_field", f"{fact.label}须大于 0", test, FACTS)
+    return Guard("invalid_field", say("{label}须大于 0", label=fact.label), test, FACTS)
 
 
 def left_fen(c: Context) -> int:
@@ -316,12 +321,16 @@ def at_most(fact: Fact, limit: Callable[[Context], int], what: str, reads: str =
         amount = c.facts.get(fact.name)
         return amount is None or amount <= limit(c)
 
+    def too_much(c: Context) -> str:
+        amount, most = yuan(c.facts[fact.name]), yuan(limit(c))
+        return say("{label} {amount} 超过{what} {most}，请改小", label=fact.label, amount=amount, what=what, most=most)
+
     return Guard(
         "amount_exceeded",
-        f"{fact.label}超过{what}，请改小",
+        say("{label}超过{what}，请改小", label=fact.label, what=what),
         test,
         reads,
-        lambda c: f"{fact.label} {yuan(c.facts[fact.name])} 超过{what} {yuan(limit(c))}，请改小",
+        too_much,
     )
 
 
@@ -344,7 +353,9 @@ asked_amount_within_paid = Guard(
     "退款金额超过还能退的金额，请改小",
     lambda c: asked_amount(c) <= c.ticket.left_fen,
     FACTS,
-    lambda c: f"退款金额 {yuan(asked_amount(c))} 超过还能退的金额 {yuan(c.ticket.left_fen)}，请核对",
+    lambda c: say(
+        "退款金额 {amount} 超过还能退的金额 {most}，请核对", amount=yuan(asked_amount(c)), most=yuan(c.ticket.left_fen)
+    ),
 )
 amount_within_paid = at_most(f.amount_fen, left_fen, "还能退的金额", KNOWN)
 money_still_there = Guard(
@@ -456,11 +467,13 @@ def visit_needed(c: Context) -> bool:
 
 
 def in_future(fact: Fact) -> Guard:
-    return Guard("invalid_field", f"{fact.label}须晚于现在，请重填", lambda c: c.facts[fact.name] > c.now, FACTS)
+    says = say("{label}须晚于现在，请重填", label=fact.label)
+    return Guard("invalid_field", says, lambda c: c.facts[fact.name] > c.now, FACTS)
 
 
 def not_past(fact: Fact) -> Guard:
-    return Guard("invalid_field", f"{fact.label}已经过去，请重填", lambda c: c.facts[fact.name] >= c.now, FACTS)
+    says = say("{label}已经过去，请重填", label=fact.label)
+    return Guard("invalid_field", says, lambda c: c.facts[fact.name] >= c.now, FACTS)
 
 
 def visit_not_beyond_limit(fact: Fact) -> Guard:
@@ -473,10 +486,10 @@ def visit_not_beyond_limit(fact: Fact) -> Guard:
 
     return Guard(
         "invalid_field",
-        f"{fact.label}不能晚于最迟上门时间",
+        say("{label}不能晚于最迟上门时间", label=fact.label),
         lambda c: (last := limit(c)) is None or c.facts[fact.name] <= last,
         FACTS,
-        lambda c: f"{fact.label}不能晚于最迟上门时间 {shown(limit(c))}，请重填",
+        lambda c: say("{label}不能晚于最迟上门时间 {time}，请重填", label=fact.label, time=shown(limit(c))),
     )
 
 
@@ -493,7 +506,7 @@ pays_submitted_amount = Guard(
     "支付金额须等于提交的维修费",
     lambda c: bool(c.facts["amount_fen"] == c.remembered(f.invoice_fen)),
     FACTS,
-    lambda c: f"支付金额须等于提交的维修费 {yuan(c.remembered(f.invoice_fen) or 0)}，请重填",
+    lambda c: say("支付金额须等于提交的维修费 {amount}，请重填", amount=yuan(c.remembered(f.invoice_fen) or 0)),
 )
 claims_entitlement = Guard(
     "not_entitled",

@@ -22,6 +22,7 @@ from enum import Enum, StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aftersales.saying import say
 from aftersales.ticket import NOWHERE
 
 if TYPE_CHECKING:
@@ -229,7 +230,8 @@ def _only_if(fact: Fact, value: State | str | None, branch: Branch) -> Branch:
         return bool(context.facts.get(fact.name) == (value.name if isinstance(value, State) else value))
 
     label = value.label if isinstance(value, State) else dict(fact.choices).get(value, str(value))
-    return Branch(test, branch.to, branch.clock, branch.came_from, says=f"{fact.label}：{label}")
+    says = say("{label}：{value}", label=fact.label, value=label)
+    return Branch(test, branch.to, branch.clock, branch.came_from, says=says)
 
 
 def back_to(*states: State, clock: ClockEffect = ENDS) -> Choice:

@@ -16,13 +16,14 @@ HOMES = {
     "sqlmodel": ["aftersales/models/"],
     "sqlalchemy": [
         *(f"aftersales/{name}.py" for name in ("database", "store", "audit", "sandbox")),
-        *(f"aftersales/{room}/" for room in ("models", "queries", "office", "migrations")),
+        *(f"aftersales/{room}/" for room in ("models", "queries", "office", "reports", "migrations")),
     ],
     "fastapi": ["web/"],
     "starlette": ["web/"],
     "typer": ["aftersales/cli.py"],
     "yaml": ["aftersales/scenarios.py", "aftersales/work_calendar.py"],
     "chinese_calendar": ["aftersales/work_calendar.py"],
+    "xlsxwriter": ["aftersales/reports/"],
     "python_calamine": ["aftersales/intake/"],
 }
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}

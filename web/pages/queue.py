@@ -16,6 +16,7 @@ from aftersales.clock import UTC
 from aftersales.decide import Rules
 from aftersales.queries import Place, Waiting, Wanted
 from web import words
+from web.i18n import gettext
 from web.rendering import page
 from web.site import TheSite
 
@@ -126,7 +127,7 @@ def _then(row: Waiting, rules: Rules) -> str:
     """What happens when the clock runs out; without a clock, why there is none."""
     if row.due_at is not None:
         return words.move_label(rules, row.workflow, row.clock_timeout)
-    return words.NO_CLOCK.get(row.no_clock_reason or "", row.no_clock_reason or "")
+    return gettext(words.NO_CLOCK.get(row.no_clock_reason or "", row.no_clock_reason or ""))
 
 
 @router.get("/")

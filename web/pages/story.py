@@ -15,6 +15,7 @@ from aftersales.workflows.guards import HISTORY
 from aftersales.workflows.plain import PLAIN_ACTIONS, SET_PLATFORM_DEADLINE, PlainAction
 from aftersales.workflows.vocabulary import STARTS, Actor, Branch, ClockEffect, Fact, Move, State, Step
 from web import words
+from web.i18n import gettext, translated
 
 # ── clocks ──
 
@@ -43,8 +44,8 @@ def _clock_line(ticket: Ticket, clock: Clock, rules: Rules, now: datetime) -> Cl
         left=words.left(clock.due_at, now),
         urgency=words.urgency(clock.due_at, now),
         then=words.move_label(rules, ticket.workflow, clock.timeout),
-        basis=words.BASIS.get(clock.basis, clock.basis),
-        rule="" if rule is None else rule.label,
+        basis=gettext(words.BASIS.get(clock.basis, clock.basis)),
+        rule="" if rule is None else gettext(rule.label),
     )
 
 
@@ -82,7 +83,7 @@ def step_line(ticket: Ticket, step: Step, actor: Actor, rules: Rules, now: datet
     branches = [one for one in step.branches if not one.came_from or (one.to and one.to.name == ticket.left_state)]
     states = list(dict.fromkeys(branch.to or source for branch in branches))
     lines = _clocks_of(branches[0], states[0], context, rules) if len(states) == 1 else []
-    return StepLine(step.name, step.label, [one.label for one in states], lines)
+    return StepLine(step.name, gettext(step.label), [gettext(one.label) for one in states], lines)
 
 
 def _clocks_of(branch: Branch, state: State, context: Context, rules: Rules) -> list[str]:
@@ -92,8 +93,9 @@ def _clocks_of(branch: Branch, state: State, context: Context, rules: Rules) -> 
     effect = branch.clock or context.move.clock
     if isinstance(effect, ClockEffect) and effect is not STARTS:
         words_of_effect = words.CLOCK_EFFECTS.get(effect)
-        return [words_of_effect] if words_of_effect else []
-    return [f"{rule.label}：{limit.sentence}" for rule, limit in _limits_in(state, context, rules)]
+        return [gettext(words_of_effect)] if words_of_effect else []
+    limits = _limits_in(state, context, rules)
+    return [gettext("{label}：{value}", label=rule.label, value=limit.sentence) for rule, limit in limits]
 
 
 def _limits_in(state: State, context: Context, rules: Rules) -> Iterable[tuple[Rule, Limit]]:
@@ -107,7 +109,7 @@ def _limits_in(state: State, context: Context, rules: Rules) -> Iterable[tuple[R
 
 def requirements(move: Move) -> list[str]:
     """What the step needs beside its fields: evidence, contacts."""
-    return [guard.says for guard in move.needs if guard.reads == HISTORY]
+    return [translated(guard.says) for guard in move.needs if guard.reads == HISTORY]
 
 
 def plain_actions(ticket: Ticket, rules: Rules) -> list[PlainAction]:
@@ -159,9 +161,9 @@ def _event_line(ticket: Ticket, event: Event, before: Sequence[Clock], rules: Ru
 def _title(ticket: Ticket, event: Event, rules: Rules) -> str:
     if event.kind == "target":
         target = next((one for one in rules.catalog.house.targets if one.id == event.trigger), None)
-        return f"{words.EVENT_KINDS['target']}：{target.label if target else event.trigger}"
+        return gettext("店内目标：{target}", target=target.label if target else event.trigger)
     if event.kind in words.EVENT_KINDS:
-        return words.EVENT_KINDS[event.kind]
+        return gettext(words.EVENT_KINDS[event.kind])
     return words.move_label(rules, ticket.workflow, event.trigger)
 
 

@@ -55,7 +55,7 @@ def ticket(name: str, site: TheSite) -> Response:
     context = {
         **_header(site, found, name, now),
         "clocks": story.clock_lines(found, rules, now),
-        "why": render(history.explanation(found, site, now)).splitlines(),
+        "why": render(history.explanation(found, site, now)).items,
         "own_steps": [step for actor, steps in by_actor if actor is Actor.AGENT for step in steps],
         "reported_steps": [(actor, steps) for actor, steps in by_actor if actor is not Actor.AGENT],
         "actions": story.plain_actions(found, rules),
