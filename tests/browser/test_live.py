@@ -6,7 +6,6 @@ from playwright.sync_api import expect
 from aftersales import clock, store
 from aftersales.database import writing
 from aftersales.office import accounts
-from tests.browser.conftest import accessible
 from web import live
 
 #: what a page heard, kept where a test can ask for it
@@ -61,7 +60,6 @@ def test_each_sees_that_the_other_is_there(site, chromium):
     his.goto(f"/t/{ticket.number}")
     expect(place).to_have_text("陈晓也在看")
     expect(his.locator("[data-presence]")).to_have_text("李雯也在看")
-    accessible(hers)
     his.goto(f"/t/{ticket.number}/note")
     expect(place).to_have_text("陈晓正在填「备注」")
     his.goto("/")
@@ -72,17 +70,20 @@ def test_each_sees_that_the_other_is_there(site, chromium):
     chen.close()
 
 
-def test_a_lost_line_is_said_and_found_again(site, window, page):
+def test_a_lost_line_is_said_and_what_was_missed_is_told_when_it_is_back(site, window, page):
     ticket = site.world.open()
+    page.clock.install()
+    window.route("**/live?*", lambda asked: asked.fulfill(status=503))
     page.goto("/me")
     page.evaluate(LISTEN)
     state = page.locator("[data-line]")
     expect(state).to_have_text("")
-    window.set_offline(True)
-    expect(state).to_have_text("连接断了，正在重连", timeout=20_000)
     site.world.do(ticket, "note", text="x")
-    window.set_offline(False)
-    expect(state).to_have_text("", timeout=20_000)
+    page.clock.fast_forward(11_000)
+    expect(state).to_have_text("连接断了，正在重连")
+    window.unroute("**/live?*")
+    page.clock.fast_forward(60_000)
+    expect(state).to_have_text("")
     assert [told["id"] for told in heard(page, 1)] == [ticket.id]
 
 
