@@ -21,8 +21,10 @@ app = typer.Typer(
 )
 database_app = typer.Typer(help="数据库：建表、升级、检查。Database schema.", no_args_is_help=True)
 scenario_app = typer.Typer(help="剧本：在真实引擎上演一遍。Scenario files.", no_args_is_help=True)
+user_app = typer.Typer(help="账号：添加、列出、停用。Sub-accounts.", no_args_is_help=True)
 app.add_typer(database_app, name="db")
 app.add_typer(scenario_app, name="scenario")
+app.add_typer(user_app, name="user")
 
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，给程序读。")]
 DatabaseUrl = Annotated[str | None, typer.Option("--db", help="数据库地址；默认取 AFTERSALES_DATABASE_URL。")]
@@ -301,3 +303,67 @@ def simulate(
     from aftersales.simulate import simulate_command
 
     raise SystemExit(simulate_command(seed=seed, days=days, per_day=per_day, database_url=db, as_json=as_json))
+
+
+# ── people ──
+
+
+@user_app.command("add")
+def user_add(
+    login: Annotated[str, typer.Argument(help="账号名「主账号:子账号」，英文冒号，建好后不能改。")],
+    name: Annotated[str, typer.Argument(help="姓名，以后可以改。")],
+    role: Annotated[str, typer.Option(help="agent、lead、policy_author、operator 或 admin。")] = "agent",
+    department: Annotated[str, typer.Option(help="presale 或 aftersale。")] = "aftersale",
+    db: DatabaseUrl = None,
+) -> None:
+    """添加账号。Adds a sub-account."""
+    from aftersales import clock
+    from aftersales.office import accounts
+
+    application = _application(db)
+    accounts.add(
+        application.engine, login, name, clock.now(), role=role, department=department,
+        quota=application.settings.accounts_per_shop,
+    )  # fmt: skip
+    typer.echo(f"已添加 {login}（{name}，{accounts.ROLES[role]}），在网页 /me 里选用")
+
+
+@user_app.command("list")
+def user_list(db: DatabaseUrl = None, as_json: Json = False) -> None:
+    """列出账号和手上的工单数。Lists the accounts."""
+    from aftersales.office import accounts, teams
+
+    engine = _application(db).engine
+    found = accounts.everyone(engine)
+    loads = teams.loads(engine, [one.login for one in found])
+    if as_json:
+        keys = ("login", "name", "department", "role", "active")
+        _print_json([{key: getattr(one, key) for key in keys} | {"open": loads.get(one.login, 0)} for one in found])
+        return
+    for one in found:
+        state = "" if one.active else "（已停用）"
+        where = f"{accounts.DEPARTMENTS[one.department]} {accounts.ROLES[one.role]}"
+        typer.echo(f"{one.login}  {one.name}{state}  {where}  手上 {loads.get(one.login, 0)} 张")
+    if not found:
+        typer.echo("还没有账号，添加：aftersales user add 主账号:子账号 姓名")
+
+
+@user_app.command("deactivate")
+def user_deactivate(
+    login: Annotated[str, typer.Argument(help="账号名。")],
+    to: Annotated[str, typer.Option("--to", help="手上的工单转给哪个账号。")] = "",
+    team: Annotated[str, typer.Option("--team", help="手上的工单转给哪个小组。")] = "",
+    db: DatabaseUrl = None,
+) -> None:
+    """停用账号，手上的工单转给别人。Closes an account and hands its tickets on."""
+    from aftersales import clock, handing, queries
+
+    application = _application(db)
+    handed = handing.leave(application.desk, login, handing.Receiver(to, team), clock.now(), by="")
+    done, refused = len(handed.done), handed.refused
+    while handed.done and queries.how_many_have(application.engine, login):
+        handed = handing.leave(application.desk, login, handing.Receiver(to, team), clock.now(), by="")
+        done, refused = done + len(handed.done), handed.refused
+    typer.echo(f"已停用 {login}，转出 {done} 张工单，时限照走")
+    if refused:
+        _fail("\n".join(["这些没有转成：", *(f"{number}  {why}" for number, why in refused)]))

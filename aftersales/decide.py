@@ -29,6 +29,7 @@ from aftersales.workflows.links import LINKS
 from aftersales.workflows.plain import (
     ADD_EVIDENCE,
     ASSIGN,
+    GRADE,
     PLAIN_ACTIONS,
     RECORD_CONTACT,
     SET_PLATFORM_DEADLINE,
@@ -590,17 +591,33 @@ def act(ticket: Ticket, attempt: Attempt, rules: Rules) -> Change:
     action = PLAIN_ACTIONS[attempt.trigger]
     if action is SET_PLATFORM_DEADLINE:
         _may_have_a_clock(ticket, attempt, rules)
-    given = _allowed_and_filled(action, attempt)
+    given = _allowed_and_filled(action, attempt, _also_to_assign(attempt) if action is ASSIGN else ())
     shown = _evidence_given_along(ticket, attempt)
     seq = ticket.version + len(shown) + 1
     after = ticket.but(version=seq, recorded_at=attempt.at)
     if action is SET_PLATFORM_DEADLINE:
         after = _with_platform_deadline(after, given["due_at"], seq, attempt, rules)
     elif action is ASSIGN:
-        after = after.but(owner=given["agent"])
+        after = after.but(owner=given.get("agent"))
+    elif action is GRADE:
+        after = after.but(fields={**after.fields, f.complaint_level.name: given[f.complaint_level.name]})
     elif action is RECORD_CONTACT:
         after = after.but(flags=tuple(flag for flag in after.flags if flag != "buyer_feedback_due"))
     return Change(ticket, after, (*shown, _plain_event(action, attempt, given, after)))
+
+
+def _also_to_assign(attempt: Attempt) -> Sequence[Fact]:
+    """Somebody must be named, or a group."""
+    return () if attempt.facts.get(f.team.name) else (f.agent,)
+
+
+def given_out(ticket: Ticket, *, owner: str | None, team: str | None, reason: str, at: datetime) -> Change:
+    """The system gives a new ticket to a person, a group (by its name), or a person of a group."""
+    told = {"agent": owner, "team": team, "reason": reason}
+    given = {name: value for name, value in told.items() if value}
+    after = ticket.but(version=ticket.version + 1, recorded_at=at, owner=owner)
+    attempt = Attempt(ASSIGN.name, Actor.SYSTEM.value, at)
+    return Change(ticket, after, (_plain_event(ASSIGN, attempt, given, after),))
 
 
 def _timeouts(ticket: Ticket, attempt: Attempt, rules: Rules) -> list[Timeout]:

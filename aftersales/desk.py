@@ -20,14 +20,17 @@ from aftersales.arrivals import Landed
 from aftersales.clock import shown_day, whole_second
 from aftersales.database import Connection, DatabaseBusy, Engine, reading, writing
 from aftersales.decide import Attempt, Imported, NewTicket, Rules
+from aftersales.dispatch import Dispatch
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.fill_in import LONGEST_NAME, text_problem
+from aftersales.office import transfers
 from aftersales.saying import Written, listed, say
 from aftersales.ticket import Change, Event, Opening, Ticket
+from aftersales.workflows import facts
 from aftersales.workflows.context import NOTHING_KNOWN, Known
 from aftersales.workflows.guards import KNOWN
 from aftersales.workflows.links import LINKS, Tells
-from aftersales.workflows.plain import PLAIN_ACTIONS
+from aftersales.workflows.plain import ASSIGN, PLAIN_ACTIONS
 
 log = logging.getLogger(__name__)
 
@@ -110,9 +113,13 @@ class Desk:
             there = arrivals.there_already(connection, shop_id, keys)
             fresh = arrivals.first_of_each(keys, imported, there)
             opened = arrivals.decided(connection, fresh, self.rules(), shop_id, now)
+            dispatch = Dispatch(connection, now)
+            opened = {key: dispatch.opened(one) if isinstance(one, Change) else one for key, one in opened.items()}
             changes = [change for change in opened.values() if isinstance(change, Change)]
             store.write(connection, changes)
             search_index.write(connection, changes)
+            for change in changes:
+                transfers.keep(connection, change.after, change.events)
         for change in changes:
             self._wake(change.after)
         return arrivals.landed(keys, there, opened)
@@ -153,6 +160,8 @@ class Desk:
         attempt = Attempt(
             command.trigger, command.actor, command.at, command.facts, command.evidence, command.actor_name
         )
+        if command.trigger == ASSIGN.name:
+            attempt = _to_somebody(connection, ticket, attempt)
         if command.trigger in PLAIN_ACTIONS:
             return decide.act(ticket, attempt, rules)
         history = store.history(connection, ticket.id)
@@ -169,7 +178,10 @@ class Desk:
 
     # ── one transaction's writing ──
 
-    def _open(self, connection: Connection, new: NewTicket, shop_id: int, key: str | None) -> Ticket:
+    def _open(
+        self, connection: Connection, new: NewTicket, shop_id: int, key: str | None, parent: Ticket | None = None
+    ) -> Ticket:
+        """`parent`: the ticket for which the system opens this one."""
         rules = self.rules()
         if new.workflow not in rules.catalog.workflows:
             able = listed(rules.catalog.workflows)
@@ -185,6 +197,7 @@ class Desk:
         refunded = store.refunded_on(connection, shop_id, new.order_no, new.item_no)
         known = Known(duplicate_open=number, refunded_fen=refunded)
         change = decide.open_ticket(new, rules, ticket_id=ticket_id, number=ticket_number, shop_id=shop_id, known=known)
+        change = Dispatch(connection, new.at).opened(change, parent)
         self._record(connection, change, key)
         return change.after
 
@@ -205,13 +218,14 @@ class Desk:
     def _record(self, connection: Connection, change: Change, key: str | None) -> None:
         store.write(connection, [change], command_key=key)
         search_index.write(connection, [change])
+        transfers.keep(connection, change.after, change.events)
         store.tell_schedulers(connection, change.after.alarm_at)
         self._follow(connection, change)
 
     def _follow(self, connection: Connection, change: Change) -> None:
         """What the change opens beside the ticket, and what it tells those already linked."""
         for opening in change.opens:
-            linked = self._open(connection, _linked(change.after, opening), change.after.shop_id, None)
+            linked = self._open(connection, _linked(change.after, opening), change.after.shop_id, None, change.after)
             store.link(connection, linked.id, change.after.id, opening.relation, change.events[-1].recorded_at)
         for event, told in _tellings(change, self.rules()):
             self._tell(connection, change.after, told, event)
@@ -372,6 +386,15 @@ def _not_stale(ticket: Ticket, version: int | None) -> None:
     """A form drawn before the ticket last moved loses politely; notes and reminders do not make it stale."""
     if version is not None and version < ticket.moved_seq:
         raise Refused("stale_version", "工单在您打开之后已有变动，请刷新看过最新情况再提交，已填的内容不会丢")
+
+
+def _to_somebody(connection: Connection, ticket: Ticket, attempt: Attempt) -> Attempt:
+    """Handed to a group: to whoever of it would be given it as a new one. Nobody free: it waits in the group."""
+    team, agent = attempt.facts.get(facts.team.name), attempt.facts.get(facts.agent.name)
+    if not isinstance(team, str) or not team.strip() or text_problem(team, LONGEST_NAME) is not None:
+        return attempt
+    freest = Dispatch(connection, attempt.at).freest(team.strip(), ticket.shop_id, ticket.owner)
+    return replace(attempt, facts={**attempt.facts, facts.agent.name: agent or freest})
 
 
 def _known(connection: Connection, ticket: Ticket, command: Command, rules: Rules) -> Known:

@@ -16,7 +16,6 @@ from itertools import groupby
 from typing import Any
 
 from aftersales.catalog import Catalog
-from aftersales.clock import parse
 from aftersales.policies.vocabulary import (
     AgreesAtOnce,
     Attempts,
@@ -30,6 +29,7 @@ from aftersales.policies.vocabulary import (
     Ruling,
     Window,
 )
+from aftersales.rule_words import TRUST, Entry, entries_on
 from aftersales.saying import listed, say
 from aftersales.workflows.vocabulary import (
     ClockEffect,
@@ -43,8 +43,6 @@ from aftersales.workflows.vocabulary import (
     Until,
     Workflow,
 )
-
-TRUST = {"seed": "原始资料", "public-official": "官方文档", "public-3rdparty": "第三方转载，可能过时或有误"}
 
 
 @dataclass(frozen=True)
@@ -75,20 +73,13 @@ class RuleLine:
 
 def rules_on(policy: Policy, day: date) -> list[RuleLine]:
     """The lines in force on that day (Asia/Shanghai, from 00:00:00), and those that are written but `off`."""
-    instant = parse(day)
-    lines: list[RuleLine] = []
-    for rule in policy.rules:
-        if isinstance(rule, Ruling):
-            lines += [_of_ruling(rule, workflow) for workflow in _workflows(rule) if rule.document.begins <= instant]
-            continue
-        limit = rule.at(instant)
-        lines += [] if limit is None else [_of_rule(rule, limit, workflow) for workflow in _workflows(rule)]
-    return lines
+    return [_line(entry) for entry in entries_on(policy, day)]
 
 
-def _workflows(rule: Rule | Ruling) -> list[type[Workflow]]:
-    rows: Sequence[State | Move] = rule.states if isinstance(rule, Rule) else rule.moves
-    return list(dict.fromkeys(row.workflow for row in rows))
+def _line(entry: Entry) -> RuleLine:
+    if isinstance(entry.rule, Ruling):
+        return _of_ruling(entry.rule, entry.workflow)
+    return _of_rule(entry.rule, entry.line, entry.workflow)
 
 
 def _of_rule(rule: Rule, limit: Limit, workflow: type[Workflow]) -> RuleLine:

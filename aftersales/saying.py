@@ -57,3 +57,25 @@ def _said_again(text: str, template: str, values: dict[str, Any]) -> Said:
     made = Said(text)
     made.template, made.values = template, values
     return made
+
+
+# ── carried from one process to another ──
+
+
+def packed(value: Any) -> Any:
+    """As JSON can carry it: what a sentence was made of goes along."""
+    if isinstance(value, Said):
+        return {"say": value.template, "values": {name: packed(one) for name, one in value.values.items()}}
+    if isinstance(value, Listed):
+        return {"listed": [packed(one) for one in value.items], "between": value.between}
+    return {"written": str(value)} if isinstance(value, Written) else value
+
+
+def unpacked(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "written" in value:
+        return Written(value["written"])
+    if "say" in value:
+        return say(value["say"], **{name: unpacked(one) for name, one in value["values"].items()})
+    return listed((unpacked(one) for one in value["listed"]), value["between"])

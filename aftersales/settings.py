@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     sweep_batch: int = 500
     host: str = "127.0.0.1"
     port: int = 8000
+    #: sub-accounts that may work at once under one main account
+    accounts_per_shop: int = 50
     #: the shop that tickets typed in belong to
     shop: str = "我的店铺"
 

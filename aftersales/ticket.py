@@ -148,7 +148,7 @@ class Event(NamedTuple):
     """One line of a ticket's history. `at`: took effect; `recorded_at`: we learned (or the alarm fired)."""
 
     seq: int
-    #: move, evidence, contact, note, assign, deadline, reminder, target, calendar
+    #: move, evidence, contact, note, assign, grade, deadline, reminder, target, calendar
     kind: str
     trigger: str
     actor: str

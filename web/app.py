@@ -17,7 +17,20 @@ from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
 from web.live import Live
-from web.pages import choices, health, live, new, queue, reports, search, ticket, training
+from web.pages import (
+    automation,
+    choices,
+    health,
+    live,
+    new,
+    queue,
+    reports,
+    rules,
+    search,
+    shift,
+    ticket,
+    training,
+)
 from web.rendering import page
 from web.shield import Shield
 from web.site import SeveralShops, Site
@@ -54,7 +67,7 @@ def create_app(
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
     app.state.live = Live(desk.engine)
-    for room in (assets, health, choices, search, live, queue, new, ticket, reports):
+    for room in (assets, health, choices, search, live, queue, new, ticket, reports, rules, shift, automation):
         app.include_router(room.router)
     if sandbox is not None:
         app.include_router(training.router)

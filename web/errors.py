@@ -41,6 +41,19 @@ def _busy(request: Request, error: Exception) -> Response:
     return _answer(request, 503, said_by(error) if isinstance(error, DatabaseBusy) else "")
 
 
+class Told(Exception):
+    """A page that cannot be: what is wrong with the address, in the language of the visit, and what to do."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Told)
+    return _answer(request, error.status, str(error))
+
+
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answer = _answer(request, error.status_code, _own(error))
@@ -61,6 +74,7 @@ def _failed(request: Request, error: Exception) -> Response:
 def install(app: FastAPI) -> None:
     app.add_exception_handler(UnknownTicket, _unknown)
     app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Told, _told)
     app.add_exception_handler(HTTPException, _http)
     for busy in (DatabaseBusy, Stale, Taken, *UNREACHABLE):
         app.add_exception_handler(busy, _busy)

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from aftersales import clock, queries
 from aftersales.clock import SHANGHAI, shown, shown_day
 from aftersales.database import DatabaseBusy
+from aftersales.office import handover
 from aftersales.office.accounts import Account
-from aftersales.queries import UNREACHABLE
+from aftersales.queries import UNREACHABLE, automation
 from aftersales.queries.changes import newest_event
 from web import identity, visit, words
 from web.i18n import english, gettext
@@ -42,11 +43,12 @@ SILENT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Pulse:
-    """Is the clock at work? `since`: when it was last heard of."""
+    """Is the clock at work? `since`: when it was last heard of; `due`: what is due and has not fired, if it is not."""
 
     well: bool
     since: datetime | None
     sentence: str
+    due: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Shell:
     pulse: Pulse | None
     #: how far the clock of a training ground is ahead; None where the work is real
     ahead: timedelta | None
+    #: hand-overs to this person that were not confirmed yet
+    notes: int
     #: the newest event when the page was made: what comes after it the page is told
     event: int | None
 
@@ -67,14 +71,15 @@ def shell() -> Shell:
     """Of this visit. Also of an error page: without the database there is nobody signed in and no pulse."""
     site: Site | None = visit.current.get().known.get("site")
     now = clock.now()
-    me, pulse, day, event = None, None, "", None
+    me, pulse, day, notes, event = None, None, "", 0, None
     if site is not None:
         day = today(site, now)
         with suppress(DatabaseBusy, *UNREACHABLE):
             event = newest_event(site.desk.engine)
             me, pulse = identity.me(site), pulse_of(site, now)
+            notes = handover.unseen_count(site.desk.engine, me.login) if me else 0
     ahead = site.sandbox.ahead if site is not None and site.sandbox is not None else None
-    return Shell(ROOMS, here(visit.current.get().path), now, day, me, pulse, ahead, event)
+    return Shell(ROOMS, here(visit.current.get().path), now, day, me, pulse, ahead, notes, event)
 
 
 def here(path: str) -> str:
@@ -105,12 +110,26 @@ def pulse_at(site: Site, beat: datetime | None, now: datetime) -> Pulse:
     """`beat`: when a scheduler last finished a round."""
     if site.sandbox is not None:  # a leap forward would look like silence
         return Pulse(True, beat, gettext("自动执行正常"))
-    if beat is None:
-        return Pulse(False, None, gettext("自动执行还没有启动"))
-    silent = (now - beat).total_seconds()
-    if silent > max(SILENT_SECONDS, 3 * site.settings.poll_seconds):
-        return Pulse(False, beat, gettext("自动执行停了 {span}", span=words.lasting(silent)))
-    return Pulse(True, beat, gettext("自动执行正常"))
+    silent = (now - beat).total_seconds() if beat is not None else 0.0
+    if beat is not None and silent <= max(SILENT_SECONDS, 3 * site.settings.poll_seconds):
+        return Pulse(True, beat, gettext("自动执行正常"))
+    return Pulse(False, beat, _silence(site, now, silent if beat is not None else None), _waiting(site, now))
+
+
+def _silence(site: Site, now: datetime, silent: float | None) -> str:
+    """Never begun, ended on purpose, or gone."""
+    if silent is None:
+        return gettext("自动执行还没有启动")
+    span = words.lasting(silent)
+    if all(beat.stopped for beat in automation.beats(site.desk.engine, now)):
+        return gettext("自动执行已关闭 {span}", span=span)
+    return gettext("自动执行停了 {span}", span=span)
+
+
+def _waiting(site: Site, now: datetime) -> str:
+    """How many clocks have run out without effect: asked only while nothing fires, and bounded."""
+    waiting = automation.backlog(site.desk.engine, now)
+    return gettext("{n} 多", n=automation.MANY) if waiting.many else str(waiting.due)
 
 
 def language_switch() -> tuple[str, str]:

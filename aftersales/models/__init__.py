@@ -3,7 +3,7 @@
 Whoever changes a table here writes a migration beside it; `database.check_schema` and a test compare the two.
 """
 
-from aftersales.models import live, people, reports, sandbox, search, tickets
+from aftersales.models import handover, live, people, reports, sandbox, search, team, tickets
 from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
@@ -13,11 +13,13 @@ __all__ = [
     "Json",
     "Whole",
     "YesNo",
+    "handover",
     "live",
     "metadata",
     "people",
     "reports",
     "sandbox",
     "search",
+    "team",
     "tickets",
 ]

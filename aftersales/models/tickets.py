@@ -31,6 +31,12 @@ from aftersales.models.columns import (
     whole,
 )
 
+#: first the order of the queue, then what is counted over all open tickets
+QUEUE = (
+    "shop_id", "due_at", "id", "workflow", "policy", "state", "clock_timeout", "owner", "entered_at", "alarm_at",
+    "escalated", "overdue_in",
+)  # fmt: skip
+
 
 class Shop(SQLModel, table=True):
     __tablename__ = "shop"
@@ -60,7 +66,8 @@ class TicketRow(SQLModel, table=True):
         # the scheduler: what is due, and when to wake up
         Index("ix_ticket_alarm", "alarm_at", **where("alarm_at IS NOT NULL")),
         # the queue of a shop, and of one agent, most urgent first
-        Index("ix_ticket_queue", "shop_id", "due_at", "id", **where("closed_at IS NULL")),
+        # with what the shift board counts, so that counting reads no ticket
+        Index("ix_ticket_queue", *QUEUE, **where("closed_at IS NULL")),
         Index("ix_ticket_queue_of_owner", "shop_id", "owner", "due_at", "id", **where("closed_at IS NULL")),
         Index("ix_ticket_order", "shop_id", "order_no"),
         Index(
@@ -198,6 +205,7 @@ class PaymentRow(SQLModel, table=True):
         check("i19_amount_positive", "amount_fen > 0"),
         check("status_known", "status IN ('ordered', 'paid', 'failed', 'offline')"),
         Index("ix_payment_ordered", "id", **where("status = 'ordered'")),
+        Index("ix_payment_failed", "id", **where("status = 'failed'")),
         STRICT,
     )
 

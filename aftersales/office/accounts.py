@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 
 from aftersales.clock import whole_second
 from aftersales.database import Connection, reading, writing
 from aftersales.errors import Refused
+from aftersales.fill_in import text_problem
 from aftersales.models import metadata
 from aftersales.saying import say
 
-_ACCOUNT, _SHOP_OF, _SESSION = (metadata.tables[name] for name in ("account", "account_shop", "session"))
+_ACCOUNT, _SHOP_OF, _SESSION, _SHOP = (metadata.tables[name] for name in ("account", "account_shop", "session", "shop"))
 
 #: what an account may be called: a shop's main account, an ASCII colon, the person
 LOGIN = re.compile(r"[^\s:：]{1,60}:[^\s:：]{1,60}")
@@ -29,6 +30,9 @@ ROLES = {"agent": "客服", "lead": "组长", "policy_author": "规则编辑", "
 DEPARTMENTS = {"presale": "售前", "aftersale": "售后"}
 #: a browser that was not seen for so long has to sign in again
 IDLE = timedelta(days=7)
+LONGEST_NAME = 40
+#: sub-accounts that work at once under one main account, unless the settings say otherwise
+QUOTA = 50
 
 
 @dataclass(frozen=True)
@@ -49,30 +53,88 @@ class Account:
 
 def add(
     engine: Engine, login: str, name: str, at: datetime, *, role: str = "agent", department: str = "aftersale",
-    shops: Iterable[int] = (),
+    shops: Iterable[int] = (), quota: int = QUOTA,
 ) -> Account:  # fmt: skip
-    """A new sub-account. Refused: the name is taken, or is not `main:sub` with an ASCII colon."""
+    """A new sub-account. Refused: the name is taken, or is not `main:sub` with an ASCII colon, or the main account
+    has no place left."""
     if not LOGIN.fullmatch(login):
         raise Refused(
             "invalid_field", say("账号名「{login}」要写成「主账号:子账号」，中间是英文冒号", login=login[:60])
         )
+    values = {"login": login, **_well_formed(name, role, department)}
     with writing(engine) as connection:
         if connection.execute(select(_ACCOUNT.c.id).where(_ACCOUNT.c.login == login)).first():
             raise Refused("invalid_field", say("账号名「{login}」已经有了，请换一个", login=login))
-        values = {"login": login, "name": name, "department": department, "role": role}
+        _room(connection, login, quota)
         made = connection.execute(
             insert(_ACCOUNT)
             .values(**values, active=True, choices={}, created_at=whole_second(at))
             .returning(_ACCOUNT.c.id)
         ).scalar_one()
         _serve(connection, made, shops)
-    return Account(made, login, name, department, role, True)
+    return Account(made, login, values["name"], department, role, True)
+
+
+def change(
+    engine: Engine, account_id: int, name: str, *, role: str, department: str, shops: Iterable[int] = ()
+) -> None:
+    """Everything but the login, which never changes. `shops`: those served; none: all. Refused: a wrong value."""
+    values = _well_formed(name, role, department)
+    with writing(engine) as connection:
+        if connection.execute(update(_ACCOUNT).where(_ACCOUNT.c.id == account_id).values(**values)).rowcount != 1:
+            raise Refused("invalid_field", say("没有这个账号，请刷新后再试"))
+        connection.execute(delete(_SHOP_OF).where(_SHOP_OF.c.account_id == account_id))
+        _serve(connection, account_id, shops)
+
+
+def deactivate(engine: Engine, account_id: int) -> None:
+    """Somebody leaves: signed out everywhere, not on duty, given nothing more. The name stays in every event."""
+    with writing(engine) as connection:
+        connection.execute(update(_ACCOUNT).where(_ACCOUNT.c.id == account_id).values(active=False))
+        connection.execute(delete(_SESSION).where(_SESSION.c.account_id == account_id))
+
+
+def activate(engine: Engine, account_id: int, quota: int = QUOTA) -> None:
+    """Somebody is back. Refused: the main account has no place left."""
+    with writing(engine) as connection:
+        row = connection.execute(_WHOLE.where(_ACCOUNT.c.id == account_id)).first()
+        if row is not None and not row.active:
+            _room(connection, row.login, quota)
+            connection.execute(update(_ACCOUNT).where(_ACCOUNT.c.id == account_id).values(active=True))
+
+
+def _well_formed(name: str, role: str, department: str) -> dict[str, str]:
+    name = name.strip()
+    if not name:
+        raise Refused("missing_field", say("还没有写姓名，请填写"))
+    if (problem := text_problem(name, LONGEST_NAME)) is not None:
+        raise Refused("invalid_field", f"{say('姓名')}：{problem}")
+    if role not in ROLES:
+        raise Refused("invalid_field", say("没有这种角色，请从列表里选"))
+    if department not in DEPARTMENTS:
+        raise Refused("invalid_field", say("没有这个部门，请从列表里选"))
+    return {"name": name, "role": role, "department": department}
+
+
+def _room(connection: Connection, login: str, quota: int) -> None:
+    main = login.partition(":")[0]
+    # as a text that begins with it: in LIKE the underscore of a login would stand for anything
+    same = func.substr(_ACCOUNT.c.login, 1, len(main) + 1) == main + ":"
+    taken = connection.execute(select(func.count()).where(_ACCOUNT.c.active, same)).scalar_one()
+    if taken >= quota:
+        raise Refused(
+            "invalid_field",
+            say("主账号 {main} 的 {quota} 个子账号都用完了，请先停用离职的，或调高上限", main=main, quota=quota),
+        )
 
 
 def _serve(connection: Connection, account_id: int, shops: Iterable[int]) -> None:
-    rows = [{"account_id": account_id, "shop_id": shop} for shop in dict.fromkeys(shops)]
-    if rows:
-        connection.execute(insert(_SHOP_OF), rows)
+    wanted = set(shops)
+    known = set(connection.execute(select(_SHOP.c.id).where(_SHOP.c.id.in_(wanted))).scalars()) if wanted else set()
+    if wanted - known:
+        raise Refused("invalid_field", say("店铺里有不存在的，请刷新后再试"))
+    if wanted:
+        connection.execute(insert(_SHOP_OF), [{"account_id": account_id, "shop_id": one} for one in sorted(wanted)])
 
 
 def everyone(engine: Engine) -> list[Account]:
@@ -85,6 +147,22 @@ def named(engine: Engine, login: str) -> Account | None:
     with reading(engine) as connection:
         row = connection.execute(_WHOLE.where(_ACCOUNT.c.login == login)).first()
     return None if row is None else _account(row)
+
+
+def by_id(engine: Engine, account_id: int) -> Account | None:
+    with reading(engine) as connection:
+        row = connection.execute(_WHOLE.where(_ACCOUNT.c.id == account_id)).first()
+    return None if row is None else _account(row)
+
+
+def shops_served(engine: Engine) -> dict[int, list[int]]:
+    """By account: the ids of the shops it serves. An account that is missing serves all."""
+    found: dict[int, list[int]] = {}
+    with reading(engine) as connection:
+        question = select(_SHOP_OF.c.account_id, _SHOP_OF.c.shop_id).order_by(_SHOP_OF.c.account_id, _SHOP_OF.c.shop_id)
+        for account_id, shop_id in connection.execute(question):
+            found.setdefault(account_id, []).append(shop_id)
+    return found
 
 
 def shops_of(engine: Engine, account_id: int) -> list[int]:

@@ -2,21 +2,28 @@
 
 from aftersales.queries.health import UNREACHABLE, last_beat
 from aftersales.queries.queue import Page, Place, Waiting, Wanted, queue
+from aftersales.queries.team import Held, groups_of, held_by, how_many_have, run_out_between, these
 from aftersales.queries.tickets import events, key_used, linked, numbered, shops, ticket, ticket_by_number
 
 __all__ = [
     "UNREACHABLE",
+    "Held",
     "Page",
     "Place",
     "Waiting",
     "Wanted",
     "events",
+    "groups_of",
+    "held_by",
+    "how_many_have",
     "key_used",
     "last_beat",
     "linked",
     "numbered",
     "queue",
+    "run_out_between",
     "shops",
+    "these",
     "ticket",
     "ticket_by_number",
 ]

@@ -81,6 +81,15 @@ text = _text("text", "内容")
 message = _text("message", "原因说明")
 occurred_at = _time("occurred_at", "实际发生时间")
 amount_fen = _fen("amount_fen", "金额")
+team = _text("team", "小组")
+handing_reason = _text("reason", "原因")
+handing_summary = _text("summary", "小结")
+complaint_level = Fact(
+    "complaint_level",
+    "抱怨等级",
+    "choice",
+    _choices(L1="L1 平静", L2="L2 不满", L3="L3 激烈", L4="L4 威胁投诉曝光"),
+)
 courier = _text("courier", "快递公司")
 waybill_no = _text("waybill_no", "运单号")
 return_waybill_no = _text("return_waybill_no", "退货运单号")

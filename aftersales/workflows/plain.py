@@ -29,6 +29,18 @@ ADD_EVIDENCE = PlainAction(
 )
 SET_PLATFORM_DEADLINE = PlainAction("set_platform_deadline", "同步平台期限", "deadline", (PLATFORM,), (facts.due_at,))
 NOTE = PlainAction("note", "备注", "note", (AGENT, PLATFORM), (facts.text,))
-ASSIGN = PlainAction("assign", "分配", "assign", (AGENT,), (facts.agent,))
+#: to a person, to a group, or to a person of a group; the person is asked for unless there is a group
+ASSIGN = PlainAction(
+    "assign",
+    "分配",
+    "assign",
+    (AGENT,),
+    (),
+    (facts.agent, facts.team, facts.handing_reason, facts.handing_summary),
+)
+#: how upset the buyer is, for tickets of any type; the ticket remembers it
+GRADE = PlainAction("grade", "定抱怨等级", "grade", (AGENT,), (facts.complaint_level,), (facts.note,))
 
-PLAIN_ACTIONS = {action.name: action for action in (RECORD_CONTACT, ADD_EVIDENCE, SET_PLATFORM_DEADLINE, NOTE, ASSIGN)}
+PLAIN_ACTIONS = {
+    action.name: action for action in (RECORD_CONTACT, ADD_EVIDENCE, SET_PLATFORM_DEADLINE, NOTE, ASSIGN, GRADE)
+}

@@ -20,7 +20,7 @@ from aftersales.ticket import Ticket
 from aftersales.work_calendar import WorkCalendar
 from web.app import create_app
 
-VOID = {"input", "br", "meta", "link", "hr", "img"}
+VOID = {"input", "br", "meta", "link", "hr", "img", "col"}
 
 
 @dataclass

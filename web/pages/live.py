@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Header, HTTPException, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
 
 from aftersales import clock
 from aftersales.office import presence
@@ -47,7 +48,9 @@ async def live(stream: Annotated[Stream, Depends(_stream)], site: TheSite, me: M
     yield ServerSentEvent(comment="live", retry=_RETRY)
     async for message in stream:
         id = None if message.event_id is None else str(message.event_id)
-        yield ServerSentEvent(event=message.what, data=_said(message, site, me.id if me else None), id=id)
+        # in a thread: a clock that stands still is asked about in the database
+        said = await run_in_threadpool(_said, message, site, me.id if me else None)
+        yield ServerSentEvent(event=message.what, data=said, id=id)
 
 
 def _said(message: Message, site: Site, me: int | None) -> Any:

@@ -1,6 +1,6 @@
 """The mark of a training ground.
 
-Revision: 0009, after 0004
+Revision: 0009, after 0007
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from alembic import op
 from aftersales import models
 
 revision = "0009"
-down_revision = "0004"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

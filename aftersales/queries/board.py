@@ -1,0 +1,166 @@
+"""The open tickets counted: in whose hands, waiting for whom, how late. Counting reads the index of the queue alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, and_, case, func, or_, select, true, tuple_
+
+from aftersales.database import reading
+from aftersales.models import metadata
+
+_C = metadata.tables["ticket"].c
+#: a clock ran out and people have to see to it
+_LATE = or_(_C.escalated == true(), _C.overdue_in == _C.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What one person holds. `owner`: a login or what was typed in; None: nobody."""
+
+    owner: str | None
+    count: int
+    late: int
+    #: due within 4 and within 24 hours
+    in_4h: int
+    in_24h: int
+    first_due_at: datetime | None
+    first_id: int | None = None
+    first_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The open tickets of one state. `since`: the one that has stood there longest."""
+
+    workflow: str
+    state: str
+    count: int
+    late: int
+    since: datetime
+    #: of those that are late; None if none is
+    late_since: datetime | None
+
+
+def _open(shops: Sequence[int]) -> ColumnElement[bool]:
+    return and_(_C.closed_at.is_(None), _C.shop_id.in_(shops))
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0, type_=_C.id.type)
+
+
+def hands(engine: Engine, shops: Sequence[int], now: datetime, limit: int = 200) -> list[Hands]:
+    """Everybody who holds open tickets, the fullest hands first."""
+    within = [_count(_C.due_at < now + timedelta(hours=hours)) for hours in (4, 24)]
+    count = func.count()
+    statement = (
+        select(_C.owner, count, _count(_LATE), *within, func.min(_C.due_at, type_=_C.due_at.type))
+        .where(_open(shops))
+        .group_by(_C.owner)
+        .order_by(count.desc(), _C.owner)
+        .limit(limit)
+    )
+    with reading(engine) as connection:
+        found = [Hands(*row) for row in connection.execute(statement)]
+        firsts = {(one.owner, one.first_due_at) for one in found if one.first_due_at is not None}
+        first_of: dict[Any, Any] = {}
+        if firsts:
+            owner = func.coalesce(_C.owner, "")
+            pairs = [(owner_ or "", at) for owner_, at in firsts]
+            which = and_(_open(shops), _C.due_at.in_({at for _, at in pairs}), tuple_(owner, _C.due_at).in_(pairs))
+            for row in connection.execute(select(_C.owner, _C.id, _C.number).where(which).order_by(_C.id.desc())):
+                first_of[row.owner] = row
+    return [_with_first(one, first_of.get(one.owner)) for one in found]
+
+
+def _with_first(one: Hands, row: Any) -> Hands:
+    return one if row is None else replace(one, first_id=row.id, first_number=row.number)
+
+
+def standing(engine: Engine, shops: Sequence[int]) -> list[Standing]:
+    """How many tickets stand in each state."""
+    since = func.min(_C.entered_at, type_=_C.entered_at.type)
+    late_since = func.min(case((_LATE, _C.entered_at)), type_=_C.entered_at.type)
+    statement = select(_C.workflow, _C.state, func.count(), _count(_LATE), since, late_since).where(_open(shops))
+    statement = statement.group_by(_C.workflow, _C.state)
+    with reading(engine) as connection:
+        return [Standing(*row) for row in connection.execute(statement)]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One ticket in somebody's hands. `left_seconds`: of the paused clock with least left; None if none is paused."""
+
+    id: int
+    number: str
+    workflow: str
+    policy: str
+    state: str
+    due_at: datetime | None
+    timeout: str | None
+    fields: Mapping[str, Any]
+    paid_fen: int
+    refund_fen: int | None
+    paused: Sequence[Mapping[str, Any]]
+
+    @property
+    def amount_fen(self) -> int:
+        """What it is about: the money released, else asked for, else paid."""
+        asked: int | None = self.fields.get("amount_fen")
+        if self.refund_fen is not None:
+            return self.refund_fen
+        return self.paid_fen if asked is None else asked
+
+    @property
+    def left_seconds(self) -> int | None:
+        return min((clock["left_seconds"] or 0 for clock in self.paused), default=None)
+
+
+_HELD = [_C.clock_timeout if name == "timeout" else _C[name] for name in Held.__dataclass_fields__]
+
+
+def held_until(engine: Engine, owner: str, shops: Sequence[int], end: datetime, limit: int) -> list[Held]:
+    """This person's open tickets that are due before `end`, the first due first."""
+    due = and_(_open(shops), _C.owner == owner, _C.due_at < end)
+    with reading(engine) as connection:
+        return [Held(*row) for row in connection.execute(select(*_HELD).where(due).order_by(_C.due_at).limit(limit))]
+
+
+def held_paused(engine: Engine, owner: str, shops: Sequence[int], limit: int) -> list[Held]:
+    """This person's open tickets of which a clock is paused, the longest first."""
+    paused = and_(_open(shops), _C.owner == owner, _C.paused != [])
+    with reading(engine) as connection:
+        rows = connection.execute(select(*_HELD).where(paused).order_by(_C.entered_at, _C.id).limit(limit))
+        return [Held(*row) for row in rows]
+
+
+def counted_by(engine: Engine, shops: Sequence[int], rules: Collection[tuple[str, str, str]]) -> int:
+    """Open tickets whose running clock one of these rules has set: (policy, state, rule id)."""
+    if not rules:
+        return 0
+    under = or_(
+        *(and_(_C.policy == policy, _C.state == state, _C.rule_id == rule) for policy, state, rule in sorted(rules))
+    )
+    with reading(engine) as connection:
+        question = select(func.count()).where(_open(shops), _C.due_at.is_not(None), under)
+        return connection.execute(question).scalar_one()
+
+
+def numbers(engine: Engine, ids: Sequence[int]) -> dict[int, str]:
+    """The numbers of these tickets, by id."""
+    if not ids:
+        return {}
+    with reading(engine) as connection:
+        found = connection.execute(select(_C.id, _C.number).where(_C.id.in_(ids)))
+        return {row.id: row.number for row in found}
+
+
+def owners(engine: Engine, ids: Sequence[int]) -> dict[int, str | None]:
+    """Whose the open ones of these tickets are."""
+    with reading(engine) as connection:
+        found = connection.execute(select(_C.id, _C.owner).where(_C.id.in_(ids), _C.closed_at.is_(None)))
+        return {row.id: row.owner for row in found}
