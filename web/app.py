@@ -19,17 +19,26 @@ from web.forms import MAX_BODY
 from web.live import Live
 from web.pages import (
     automation,
+    bulk,
     choices,
+    evidence,
     health,
     live,
+    machine,
+    moment,
     new,
+    palette,
     queue,
+    reply_book,
     reports,
     rules,
     search,
     shift,
+    team,
     ticket,
     training,
+    uploads,
+    views,
 )
 from web.rendering import page
 from web.shield import Shield
@@ -57,6 +66,7 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if scheduler is not None:
             await run_in_threadpool(scheduler.start)
+        machine.draw_ahead(rules_provider())
         yield
         if scheduler is not None:
             await run_in_threadpool(scheduler.stop)
@@ -67,7 +77,30 @@ def create_app(
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
     app.state.live = Live(desk.engine)
-    for room in (assets, health, choices, search, live, queue, new, ticket, reports, rules, shift, automation):
+    rooms = (
+        assets,
+        health,
+        choices,
+        live,
+        queue,
+        bulk,
+        views,
+        palette,
+        new,
+        ticket,
+        reports,
+        search,
+        rules,
+        shift,
+        automation,
+        team,
+        moment,
+        evidence,
+        uploads,
+        machine,
+        reply_book,
+    )
+    for room in rooms:
         app.include_router(room.router)
     if sandbox is not None:
         app.include_router(training.router)

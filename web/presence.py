@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,12 +62,15 @@ def _reading(names: Sequence[str]) -> Markup:
     return sentence("{names}也在看" if len(names) == 1 else "{names}都在看", names=several)
 
 
-def looking(ticket_ids: Iterable[int]) -> Mapping[int, Said]:
-    """For templates: what is known as the page is made, of the tickets that others have open."""
-    site: Site = visit.current.get().known["site"]
+def lookers(ticket_id: int) -> Said:
+    """For templates: who else has this ticket open as the page is made. All of it is asked for once a visit."""
+    known = visit.current.get().known
+    site: Site = known["site"]
+    if "present" not in known:
+        known["present"] = presence.everywhere(site.desk.engine, clock.now())
     me = identity.me(site)
-    found = presence.looking(site.desk.engine, list(ticket_ids), clock.now(), but=None if me is None else me.id)
-    return {ticket_id: of(people, site.rules()) for ticket_id, people in found.items()}
+    people = known["present"].get(ticket_id, ())
+    return of([one for one in people if me is None or one.account_id != me.id], site.rules())
 
 
-offer(looking=looking)
+offer(lookers=lookers)

@@ -1,6 +1,6 @@
 """What tickets are found by, filled for those that are there; and who is looking at what.
 
-Revision: 0004, after 0002
+Revision: 0004, after 0003
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from alembic import op
 from aftersales import models, search_index
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
