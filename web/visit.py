@@ -20,6 +20,7 @@ LANGUAGE, THEME, KEYS, SESSION, OPENED = "language", "theme", "keys", "session",
 class Visit:
     """What the request says of itself; `me` is filled in by identity.py when a page asks for it."""
 
+    method: str = "GET"
     path: str = "/"
     query: str = ""
     language: str = i18n.DEFAULT
@@ -53,6 +54,7 @@ def begin(connection: HTTPConnection) -> Visit:
     language = cookies.get(LANGUAGE, "")
     theme = cookies.get(THEME, "auto")
     visit = Visit(
+        method=connection.scope.get("method", "GET"),
         path=connection.url.path,
         query=connection.url.query,
         language=language if language in i18n.LOCALES else i18n.DEFAULT,

@@ -3,7 +3,7 @@
 from aftersales.queries.health import UNREACHABLE, last_beat
 from aftersales.queries.queue import Page, Place, Waiting, Wanted, queue
 from aftersales.queries.team import Held, groups_of, held_by, how_many_have, run_out_between, these
-from aftersales.queries.tickets import events, key_used, linked, numbered, shops, ticket, ticket_by_number
+from aftersales.queries.tickets import events, key_used, linked, near, numbered, shops, ticket, ticket_by_number
 
 __all__ = [
     "UNREACHABLE",
@@ -19,6 +19,7 @@ __all__ = [
     "key_used",
     "last_beat",
     "linked",
+    "near",
     "numbered",
     "queue",
     "run_out_between",
