@@ -16,7 +16,7 @@ from aftersales import clocks, machine
 from aftersales.catalog import Catalog
 from aftersales.durations import Duration
 from aftersales.errors import Refused
-from aftersales.fill_in import LONGEST_NAME, filled_in, text_problem, with_defaults
+from aftersales.fill_in import LONGEST_NAME, filled_in, sorted_out, text_problem, with_defaults
 from aftersales.policies.vocabulary import Policy
 from aftersales.saying import Written, listed, say
 from aftersales.ticket import NOWHERE, Change, Clock, Entry, Event, Payment, Ticket
@@ -24,7 +24,7 @@ from aftersales.ticket import Opening as Opened
 from aftersales.work_calendar import WorkCalendar
 from aftersales.workflows import facts as f
 from aftersales.workflows.context import NOTHING_KNOWN, Context, Draft, Known
-from aftersales.workflows.guards import NOTHING, refunded_within_paid
+from aftersales.workflows.guards import NOTHING, Guard, refunded_within_paid
 from aftersales.workflows.links import LINKS
 from aftersales.workflows.plain import (
     ADD_EVIDENCE,
@@ -100,6 +100,67 @@ def take(
     return _moved(context, rules, before_it=shown, actor_name=attempt.actor_name)
 
 
+@dataclass(frozen=True)
+class Gap:
+    """One thing that still keeps a step from being taken."""
+
+    code: str
+    #: in words: what is wrong and what to do
+    says: str
+    #: the input it is about; "" where it is about evidence, contacts, other tickets or the ticket itself
+    fact: str = ""
+    #: the condition that refuses; None where an input is empty or not well formed
+    guard: Guard | None = None
+
+
+def missing(
+    ticket: Ticket, attempt: Attempt, rules: Rules, *, history: Sequence[Entry] = (), known: Known = NOTHING_KNOWN
+) -> list[Gap]:
+    """Everything that keeps this step, possible in this state, from being taken with what is given so far; [] if
+    nothing does. A condition about what is not filled in yet is not asked."""
+    move = rules.workflow(ticket).move(attempt.trigger)
+    assert move is not None
+    also = _also_needed(_context(ticket, move, attempt, attempt.facts, rules, (), NOTHING_KNOWN))
+    given, wrong = sorted_out(move, attempt.facts, attempt.at, also)
+    shown = map(_as_entry, _evidence_given_along(ticket, attempt))
+    context = _context(ticket, move, attempt, given, rules, [*history, *shown], known)
+    gaps = [Gap(refusal.code, refusal.message, name) for name, refusal in wrong]
+    return [*gaps, *(gap for guard in move.needs if (gap := _gap(guard, context)))]
+
+
+def _gap(guard: Guard, context: Context) -> Gap | None:
+    try:
+        if guard.test(context):
+            return None
+        return Gap(guard.code, guard.sentence(context), guard.about, guard)
+    except KeyError:  # it asks for a fact that is not there yet
+        return None
+
+
+def most(ticket: Ticket, attempt: Attempt, rules: Rules, *, known: Known = NOTHING_KNOWN) -> dict[str, int]:
+    """The largest amount that each input of this step takes, in 分, where there is a limit."""
+    move = rules.workflow(ticket).move(attempt.trigger)
+    assert move is not None
+    context = _context(ticket, move, attempt, {}, rules, (), known)
+    limits: dict[str, int] = {}
+    for guard in move.needs:
+        if guard.about and guard.limit is not None:
+            limits[guard.about] = min(guard.limit(context), limits.get(guard.about, guard.limit(context)))
+    return limits
+
+
+def supposing(
+    ticket: Ticket, attempt: Attempt, rules: Rules, *, history: Sequence[Entry] = (), known: Known = NOTHING_KNOWN
+) -> Change:
+    """The change that this step makes once nothing is missing: nothing it needs is asked for, what is not well formed
+    is left out. Refused or KeyError where it depends on what is not filled in yet."""
+    move = _legal_move(ticket, attempt, rules)
+    given, _ = sorted_out(move, attempt.facts, attempt.at)
+    shown = _evidence_given_along(ticket, attempt)
+    context = _context(ticket, move, attempt, given, rules, [*history, *map(_as_entry, shown)], known)
+    return _moved(context, rules, before_it=shown, actor_name=attempt.actor_name)
+
+
 def allowed(ticket: Ticket, actor: str, at: datetime, rules: Rules) -> list[Step]:
     """The steps this actor may take now, judged by what needs neither forms nor evidence (fields.md)."""
     workflow = rules.workflow(ticket)
@@ -109,6 +170,23 @@ def allowed(ticket: Ticket, actor: str, at: datetime, rules: Rules) -> list[Step
         for step in workflow.steps_from(workflow.state(ticket.state))
         if actor in step.by and _seems_open(_context(ticket, step, attempt, {}, rules, (), NOTHING_KNOWN))
     ]
+
+
+def why_not(ticket: Ticket, step: Step, actor: str, at: datetime, rules: Rules) -> str | None:
+    """Why this actor may not take this step now, in words; None if it is allowed."""
+    state = rules.workflow(ticket).state(ticket.state)
+    if actor not in step.by:
+        return say("只能由{who}办理", who=listed(one.label for one in step.by))
+    if state not in step.sources:
+        return say("要先到{states}", states=listed(say("「{state}」", state=one.label) for one in step.sources))
+    context = _context(ticket, step, Attempt(step.name, actor, at), {}, rules, (), NOTHING_KNOWN)
+    for condition in step.only:
+        if not condition.test(context):
+            return say("只有这时才有这一步：{condition}", condition=condition.says)
+    if not _leads_somewhere(context):
+        return say("工单不是从能回去的状态来的")
+    failed = next((one for one in step.needs if one.reads == NOTHING and not one.test(context)), None)
+    return None if failed is None else failed.sentence(context)
 
 
 def _seems_open(context: Context) -> bool:

@@ -52,6 +52,24 @@ def filled_in(form: Form, given: Mapping[str, Any], at: datetime, also: Sequence
     return {name: _clean(asked[name], value, at) for name, value in present.items()}
 
 
+def sorted_out(
+    form: Form, given: Mapping[str, Any], at: datetime, also: Sequence[Fact] = ()
+) -> tuple[dict[str, Any], list[tuple[str, Refused]]]:
+    """As `filled_in`, for a form that is still being filled in: what is well formed, and (name, refusal) for each
+    input that is not, the empty ones first."""
+    present = {name: value for name, value in given.items() if value is not None and value != ""}
+    asked = {fact.name: fact for fact in form.facts}
+    wanted = {fact.name: fact for fact in (*form.asks, *also) if fact.name not in present}
+    wrong = [(name, Refused("missing_field", say("{what}还没有填", what=fact.label))) for name, fact in wanted.items()]
+    well: dict[str, Any] = {}
+    for name, value in present.items():
+        try:
+            well |= {name: _clean(asked[name], value, at)} if name in asked else {}
+        except Refused as refusal:
+            wrong.append((name, refusal))
+    return well, wrong
+
+
 def _not_asked(form: Form, name: str, able: str) -> str:
     return say("「{form}」不收「{name}」这一项，可填的有：{able}", form=form.label, name=Written(name), able=able)
 
@@ -144,7 +162,19 @@ def _choice(fact: Fact, value: Any) -> Any:
     raise ValueError(say("没有「{value}」这个选项，可选：{able}", value=Written(value), able=able))
 
 
-_CLEAN = {"text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice}
+_FINGERPRINTS = re.compile("[0-9a-f]{64}( [0-9a-f]{64})*")
+
+
+def _evidence(_fact: Fact, value: Any) -> str:
+    """The SHA-256 of files, in hexadecimal digits, a space between them."""
+    if not isinstance(value, str) or not _FINGERPRINTS.fullmatch(value):
+        raise ValueError("要填文件的 SHA-256")
+    return value
+
+
+_CLEAN = {
+    "text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice, "evidence": _evidence,
+}  # fmt: skip
 
 
 # ── from a web form or a file ──

@@ -16,7 +16,28 @@ from aftersales.sandbox import Sandbox
 from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
-from web.pages import automation, choices, health, new, queue, reports, rules, search, shift, ticket, training
+from web.pages import (
+    automation,
+    bulk,
+    choices,
+    evidence,
+    health,
+    machine,
+    moment,
+    new,
+    palette,
+    queue,
+    reply_book,
+    reports,
+    rules,
+    search,
+    shift,
+    team,
+    ticket,
+    training,
+    uploads,
+    views,
+)
 from web.rendering import page
 from web.shield import Shield
 from web.site import SeveralShops, Site
@@ -43,6 +64,7 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if scheduler is not None:
             await run_in_threadpool(scheduler.start)
+        machine.draw_ahead(rules_provider())
         yield
         if scheduler is not None:
             await run_in_threadpool(scheduler.stop)
@@ -52,7 +74,29 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
-    for room in (assets, health, choices, queue, new, ticket, reports, search, rules, shift, automation):
+    rooms = (
+        assets,
+        health,
+        choices,
+        queue,
+        bulk,
+        views,
+        palette,
+        new,
+        ticket,
+        reports,
+        search,
+        rules,
+        shift,
+        automation,
+        team,
+        moment,
+        evidence,
+        uploads,
+        machine,
+        reply_book,
+    )
+    for room in rooms:
         app.include_router(room.router)
     if sandbox is not None:
         app.include_router(training.router)

@@ -23,6 +23,7 @@ from aftersales.queries import forecast as counted
 from aftersales.queries.automation import Punctual
 from aftersales.queries.board import Hands, Standing
 from aftersales.queries.forecast import Asked, Leaving
+from aftersales.reports.sheets import Sheet
 from aftersales.work_calendar import WorkCalendar
 from aftersales.workflows.vocabulary import Party
 from web import words
@@ -289,7 +290,7 @@ def short_yuan(fen: int) -> str:
         return f"{whole:,}" if whole else "<1"
     if english():
         return f"{whole / 1000:.0f}k" if whole < 1_000_000 else f"{whole / 1_000_000:.1f}M"
-    return f"{whole / 10_000:.1f}万" if whole < 1_000_000 else f"{whole // 10_000}万"
+    return gettext("{n}万", n=f"{whole / 10_000:.1f}" if whole < 1_000_000 else whole // 10_000)
 
 
 # ── holidays ──
@@ -404,10 +405,10 @@ def late(found: Figures) -> tuple[int, datetime | None]:
 # ── as a table for spreadsheets ──
 
 
-def table(found: Figures, rules: Rules) -> list[list[Any]]:
-    """Hour by hour and way by way, the reminders after them."""
+def table(found: Figures, rules: Rules) -> Sheet:
+    """Hour by hour and way by way, the reminders after them; amounts in 元."""
     heads = ("小时", "类型", "平台规则", "状态", "到期动作", "会怎样", "张数", "自动退款（元）")
-    lines: list[list[Any]] = [[gettext(head) for head in heads]]
+    lines: list[list[Any]] = []
     deed_of = deeds(rules)
     first = hour_of(found.now)
     for group in sorted(found.due, key=lambda one: (max(one.hour, first), one.way)):
@@ -417,13 +418,10 @@ def table(found: Figures, rules: Rules) -> list[list[Any]]:
             gettext(words.workflow_label(rules, way.workflow)), gettext(words.policy_label(rules, way.policy)),
             gettext(words.state_label(rules, way.workflow, way.state)),
             gettext(words.move_label(rules, way.workflow, way.timeout)), gettext(DEEDS[deed]), group.tickets,
-            _plain_yuan(group.fen) if deed is Deed.REFUND else 0,
+            group.fen / 100 if deed is Deed.REFUND else 0,
         ])  # fmt: skip
     for hour in found.forecast.hours:
         if hour.reminders:
             lines.append([shown(hour.at)[:16], "", "", "", "", gettext("提醒"), hour.reminders, 0])
-    return lines
-
-
-def _plain_yuan(fen: int) -> float:
-    return fen / 100
+    name = gettext("{time} 起 72 小时", time=shown(found.now)[:16])
+    return Sheet(name, [gettext(head) for head in heads], lines)

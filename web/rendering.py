@@ -25,7 +25,7 @@ from aftersales import clock
 from aftersales.clock import shown
 from aftersales.money import yuan
 from aftersales.saying import Listed, Said, Written, say
-from web import i18n, opening, shell, visit, words
+from web import i18n, opening, shell, try_moment, visit, words
 from web.assets import asset, integrity
 
 _templates = Environment(
@@ -93,6 +93,7 @@ _templates.globals |= {
     "language_switch": shell.language_switch,
     "visit": visit.current.get,
     "path_with": _path_with,
+    "moment_tried": try_moment.of_visit,
     "english": i18n.english,
     "started": opening.started,
 }

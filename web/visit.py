@@ -38,6 +38,10 @@ class Visit:
     def address(self) -> str:
         return f"{self.path}?{self.query}" if self.query else self.path
 
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.query, keep_blank_values=True, max_num_fields=200)
+
     def with_query(self, changed: Mapping[str, Any]) -> str:
         """This address with these values in its query; None takes one out."""
         kept = [pair for pair in parse_qsl(self.query, keep_blank_values=True) if pair[0] not in changed]

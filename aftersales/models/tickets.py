@@ -33,7 +33,7 @@ from aftersales.models.columns import (
 
 #: first the order of the queue, then what is counted over all open tickets
 QUEUE = (
-    "shop_id", "due_at", "id", "workflow", "policy", "state", "clock_timeout", "owner", "entered_at", "alarm_at",
+    "due_at", "id", "shop_id", "workflow", "policy", "state", "clock_timeout", "owner", "entered_at", "alarm_at",
     "escalated", "overdue_in",
 )  # fmt: skip
 
@@ -45,6 +45,12 @@ class Shop(SQLModel, table=True):
     id: int | None = id_()
     name: str = text_()
     created_at: datetime = instant()
+
+
+#: what the queue is filtered by every day: an index that carries these finds a page without reading other rows
+FILTERS = ("shop_id", "workflow", "state", "policy", "owner")
+LATE = "(escalated OR overdue_in = state)"
+ODD = "(provisional OR trouble IS NOT NULL OR paused <> '[]' OR no_clock_reason = 'policy_missing')"
 
 
 class TicketRow(SQLModel, table=True):
@@ -65,11 +71,18 @@ class TicketRow(SQLModel, table=True):
         check("authority_known", "authority IN ('local', 'platform')"),
         # the scheduler: what is due, and when to wake up
         Index("ix_ticket_alarm", "alarm_at", **where("alarm_at IS NOT NULL")),
-        # the queue of a shop, and of one agent, most urgent first
-        # with what the shift board counts, so that counting reads no ticket
+        # the queue in its order, with what it is filtered by and what the shift board counts: counting reads no ticket
         Index("ix_ticket_queue", *QUEUE, **where("closed_at IS NULL")),
+        # its other two parts (queries/queue.py): late tickets, and those without a clock
+        Index("ix_ticket_late", "entered_at", "id", *FILTERS, **where(f"closed_at IS NULL AND {LATE}")),
+        Index("ix_ticket_still", "entered_at", "id", *FILTERS, **where("closed_at IS NULL AND due_at IS NULL")),
+        # the few that are provisional, paused, without a rule, or could not be decided
+        Index("ix_ticket_odd", "due_at", "id", **where(ODD)),
+        # of one agent, most urgent first
         Index("ix_ticket_queue_of_owner", "shop_id", "owner", "due_at", "id", **where("closed_at IS NULL")),
         Index("ix_ticket_order", "shop_id", "order_no"),
+        # what else a buyer has with a shop
+        Index("ix_ticket_buyer", "shop_id", "buyer", "id", **where("buyer <> ''")),
         Index(
             "uq_ticket_platform_no",
             "shop_id",

@@ -1,9 +1,9 @@
 """Read-only: a ticket with its story, the queue, counts. Nothing in this folder changes anything."""
 
 from aftersales.queries.health import UNREACHABLE, last_beat
-from aftersales.queries.queue import Page, Place, Waiting, Wanted, queue
+from aftersales.queries.queue import Page, Place, Waiting, Wanted, any_ticket, chosen, count, queue, some
 from aftersales.queries.team import Held, groups_of, held_by, how_many_have, run_out_between, these
-from aftersales.queries.tickets import events, key_used, linked, near, numbered, shops, ticket, ticket_by_number
+from aftersales.queries.tickets import events, key_used, linked, loaded, near, numbered, shops, ticket, ticket_by_number
 
 __all__ = [
     "UNREACHABLE",
@@ -12,6 +12,9 @@ __all__ = [
     "Place",
     "Waiting",
     "Wanted",
+    "any_ticket",
+    "chosen",
+    "count",
     "events",
     "groups_of",
     "held_by",
@@ -19,11 +22,13 @@ __all__ = [
     "key_used",
     "last_beat",
     "linked",
+    "loaded",
     "near",
     "numbered",
     "queue",
     "run_out_between",
     "shops",
+    "some",
     "these",
     "ticket",
     "ticket_by_number",

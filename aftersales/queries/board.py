@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, case, func, or_, select, true, tuple_
 
-from aftersales.database import reading
+from aftersales.database import Connection, reading
 from aftersales.models import metadata
 
 _C = metadata.tables["ticket"].c
@@ -34,7 +34,7 @@ class Hands:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The open tickets of one state. `since`: the one that has stood there longest."""
+    """Open tickets of one state. `since`: the one that has stood there longest."""
 
     workflow: str
     state: str
@@ -53,28 +53,43 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0, type_=_C.id.type)
 
 
+#: the open tickets without a clock and those with one: each a range of the index of the queue, which SQLite would not
+#: take for the whole of them
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_PARTS = (_C.due_at.is_(None), _C.due_at > _EARLIEST)
+
+
 def hands(engine: Engine, shops: Sequence[int], now: datetime, limit: int = 200) -> list[Hands]:
     """Everybody who holds open tickets, the fullest hands first."""
     within = [_count(_C.due_at < now + timedelta(hours=hours)) for hours in (4, 24)]
-    count = func.count()
-    statement = (
-        select(_C.owner, count, _count(_LATE), *within, func.min(_C.due_at, type_=_C.due_at.type))
-        .where(_open(shops))
-        .group_by(_C.owner)
-        .order_by(count.desc(), _C.owner)
-        .limit(limit)
-    )
+    first = func.min(_C.due_at, type_=_C.due_at.type)
+    statement = select(_C.owner, func.count(), _count(_LATE), *within, first).where(_open(shops)).group_by(_C.owner)
+    found: dict[str | None, Hands] = {}
     with reading(engine) as connection:
-        found = [Hands(*row) for row in connection.execute(statement)]
-        firsts = {(one.owner, one.first_due_at) for one in found if one.first_due_at is not None}
-        first_of: dict[Any, Any] = {}
-        if firsts:
-            owner = func.coalesce(_C.owner, "")
-            pairs = [(owner_ or "", at) for owner_, at in firsts]
-            which = and_(_open(shops), _C.due_at.in_({at for _, at in pairs}), tuple_(owner, _C.due_at).in_(pairs))
-            for row in connection.execute(select(_C.owner, _C.id, _C.number).where(which).order_by(_C.id.desc())):
-                first_of[row.owner] = row
-    return [_with_first(one, first_of.get(one.owner)) for one in found]
+        for part in _PARTS:
+            for row in connection.execute(statement.where(part)):
+                one = Hands(*row)
+                found[one.owner] = _together(found[one.owner], one) if one.owner in found else one
+        fullest = sorted(found.values(), key=lambda one: (-one.count, one.owner or ""))[:limit]
+        numbers = _first_of_each(connection, shops, fullest)
+    return [_with_first(one, numbers.get((one.owner, one.first_due_at))) for one in fullest]
+
+
+def _together(one: Hands, other: Hands) -> Hands:
+    return Hands(
+        one.owner, one.count + other.count, one.late + other.late, one.in_4h + other.in_4h,
+        one.in_24h + other.in_24h, one.first_due_at or other.first_due_at,
+    )  # fmt: skip
+
+
+def _first_of_each(connection: Connection, shops: Sequence[int], found: Sequence[Hands]) -> dict[Any, Any]:
+    """(id, number) of the ticket that is due first, by owner and instant."""
+    pairs = [(one.owner or "", one.first_due_at) for one in found if one.first_due_at is not None]
+    if not pairs:
+        return {}
+    which = and_(_C.due_at.in_({at for _, at in pairs}), tuple_(func.coalesce(_C.owner, ""), _C.due_at).in_(pairs))
+    columns = select(_C.owner, _C.due_at, _C.id, _C.number).where(_open(shops), which)
+    return {(row.owner, row.due_at): row for row in connection.execute(columns.order_by(_C.id.desc()))}
 
 
 def _with_first(one: Hands, row: Any) -> Hands:
@@ -82,13 +97,13 @@ def _with_first(one: Hands, row: Any) -> Hands:
 
 
 def standing(engine: Engine, shops: Sequence[int]) -> list[Standing]:
-    """How many tickets stand in each state."""
+    """How many tickets stand in each state, those without a clock and those with one apart."""
     since = func.min(_C.entered_at, type_=_C.entered_at.type)
     late_since = func.min(case((_LATE, _C.entered_at)), type_=_C.entered_at.type)
     statement = select(_C.workflow, _C.state, func.count(), _count(_LATE), since, late_since).where(_open(shops))
     statement = statement.group_by(_C.workflow, _C.state)
     with reading(engine) as connection:
-        return [Standing(*row) for row in connection.execute(statement)]
+        return [Standing(*row) for part in _PARTS for row in connection.execute(statement.where(part))]
 
 
 @dataclass(frozen=True, slots=True)

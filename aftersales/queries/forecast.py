@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Text, and_, case, false, func, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Select, Text, and_, case, false, func, not_, or_, select, tuple_
 
 from aftersales.database import Connection, reading
 from aftersales.forecast import Due, Way
@@ -52,16 +52,19 @@ def due(engine: Engine, asked: Asked) -> list[Due]:
     """Groups of open tickets, by the hour in which they are due."""
     with reading(engine) as connection:
         hour = _start_of(connection, "hour")
-        columns = [hour, *_WAY, _field(connection, "kind"), _free(connection)]
+        columns: list[ColumnElement[Any]] = [hour, *_WAY, _field(connection, "kind"), _free(connection)]
         alike = select(hour, *_WAY, func.count()).where(asked.condition, not_(asked.telling)).group_by(hour, *_WAY)
-        told = select(*columns, func.count(), func.sum(_amount(connection))).where(asked.condition, asked.telling)
-        found = [Due(_read(row[0]), Way(*row[1:5]), row[5]) for row in connection.execute(alike)]
+        told: Select[Any] = select(*columns, func.count(), func.sum(_amount(connection))).where(
+            asked.condition, asked.telling
+        )
+        found = [Due(_read(row[0]), _way(*row[1:5]), row[5]) for row in connection.execute(alike)]
         for row in connection.execute(told.group_by(*columns)):
-            kind, free, count, fen = row[5:]
-            found.append(
-                Due(_read(row[0]), Way(*row[1:5])._replace(kind=kind or "", free=bool(free)), count, int(fen or 0))
-            )
+            found.append(Due(_read(row[0]), _way(*row[1:7]), row[7], int(row[8] or 0)))
     return found
+
+
+def _way(workflow: str, policy: str, state: str, timeout: str, kind: str | None = None, free: int = 0) -> Way:
+    return Way(workflow, policy, state, timeout, kind or "", bool(free))
 
 
 def reminders(engine: Engine, asked: Asked, spans: Sequence[timedelta]) -> list[tuple[datetime, int]]:
@@ -74,7 +77,7 @@ def reminders(engine: Engine, asked: Asked, spans: Sequence[timedelta]) -> list[
         counted = [(_read(at), count) for at, count in connection.execute(of_clocks)] if spans else []
         no_clock = and_(_open(asked.shops), _C.due_at.is_(None), _C.alarm_at > asked.now, _C.alarm_at < asked.end)
         targets = connection.execute(select(_C.alarm_at, func.count()).where(no_clock).group_by(_C.alarm_at)).all()
-    told = Counter(dict(targets))
+    told: Counter[datetime] = Counter(dict((at, count) for at, count in targets))
     for span in spans:
         for at, count in counted:
             if asked.now < at - span < asked.end:

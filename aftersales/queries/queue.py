@@ -1,26 +1,57 @@
-"""The queue: open tickets, the most urgent first, a page at a time."""
+"""The queue: open tickets, the most urgent first, a page at a time.
+
+A page is found in two steps: the ids, from indexes that carry the order and the filters of every day, then the fifty
+rows themselves with the entries of their histories that a list shows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, Select, and_, not_, or_, select, true
+from sqlalchemy import BigInteger, ColumnElement, Engine, Select, Text, and_, cast, func, or_, select, text
 
-from aftersales.database import reading
+from aftersales import store
+from aftersales.clock import SHANGHAI
+from aftersales.database import Connection, reading
 from aftersales.models import metadata
+from aftersales.queries import search
+from aftersales.rows import EVENT, event_from_row
+from aftersales.ticket import Event, Ticket
+
+_TICKET, _SHOP, _EVENT, _TEAM = (metadata.tables[name] for name in ("ticket", "shop", "ticket_event", "ticket_team"))
+_HOUR = timedelta(hours=1)
+#: a list of hits, and a selection of all, end here
+MOST = 500
+DUE = ("4h", "today", "72h")
+MARKS = ("late", "escalated", "paused", "provisional", "no_rule", "trouble")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wanted:
-    """Which open tickets; None is all of them."""
+    """Which open tickets; what is empty asks for nothing. `owners`: logins, None among them for nobody's."""
 
-    workflow: str | None = None
-    state: str | None = None
-    policy: str | None = None
+    workflow: str = ""
+    policy: str = ""
     shop_id: int | None = None
+    #: (workflow, state): of a state, or of all states that wait for somebody
+    states: frozenset[tuple[str, str]] | None = None
+    owners: frozenset[str | None] | None = None
+    #: the group it was given to
+    team_id: int | None = None
+    #: one of DUE
+    due: str = ""
+    due_from: datetime | None = None
+    due_to: datetime | None = None
+    #: one of MARKS
+    mark: str = ""
+    level: str = ""
+    member: str = ""
+    from_fen: int = 0
+    #: what was typed into the search field
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,46 +67,13 @@ class Place:
 class Waiting:
     """One row of the queue."""
 
-    id: int
-    number: str
-    workflow: str
-    policy: str
-    state: str
+    ticket: Ticket
     shop: str
-    owner: str | None
-    order_no: str
-    item_no: str
-    buyer: str
-    paid_fen: int
-    refund_fen: int | None
-    fields: Mapping[str, Any]
-    flags: Sequence[str]
-    escalated: bool
-    overdue_in: str | None
-    trouble: str | None
-    entered_at: datetime
-    due_at: datetime | None
-    rule_id: str | None
-    #: the timeout that the clock causes when it runs out
-    clock_timeout: str | None
-    #: "rule", "platform" or "agreement"
-    clock_basis: str | None
-    provisional: bool
-    paused: Sequence[Mapping[str, Any]]
-    no_clock_reason: str | None
-
-    @property
-    def amount_fen(self) -> int:
-        """What it is about: the money released, else asked for, else paid."""
-        asked: int | None = self.fields.get("amount_fen")
-        if self.refund_fen is not None:
-            return self.refund_fen
-        return self.paid_fen if asked is None else asked
-
-    @property
-    def overdue(self) -> bool:
-        """A clock ran out in this very state and the ticket stayed."""
-        return self.overdue_in == self.state
+    #: a part of the queue: LATE, RUNNING or STILL
+    part: int
+    #: the newest entry of its history, and the move that brought it where it stands
+    last: Event | None
+    moved: Event | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,53 +83,222 @@ class Page:
     next: Place | None
 
 
-_TICKET, _SHOP = (metadata.tables[name] for name in ("ticket", "shop"))
-_LATE = or_(_TICKET.c.escalated == true(), _TICKET.c.overdue_in.is_not_distinct_from(_TICKET.c.state))
-#: The parts of the queue, one after the other, each with its order: late, those with a clock, those without. Each is
-#: a range of the index on (shop_id, due_at, id) or a pass over the open tickets of the shop.
-_PARTS = (
-    (_LATE, _TICKET.c.entered_at),
-    (and_(not_(_LATE), _TICKET.c.due_at.is_not(None)), _TICKET.c.due_at),
-    (and_(not_(_LATE), _TICKET.c.due_at.is_(None)), _TICKET.c.entered_at),
+# ── what a filter asks of a row ──
+
+_C = _TICKET.c
+
+
+def _field(name: str) -> ColumnElement[str]:
+    """What people or a platform's export said of a ticket, as text."""
+    return cast(_C.fields.op("->>", return_type=Text())(text(f"'{name}'")), Text)
+
+
+#: word for word what the partial indexes say, or they are not used
+OPEN, IS_LATE = text("ticket.closed_at IS NULL"), text("(ticket.escalated OR ticket.overdue_in = ticket.state)")
+_NOT_LATE = text("NOT coalesce(ticket.escalated OR ticket.overdue_in = ticket.state, false)")
+_ODD = text(
+    "(ticket.provisional OR ticket.trouble IS NOT NULL OR ticket.paused <> '[]'"
+    " OR ticket.no_clock_reason = 'policy_missing')"
 )
-_WAITING = (
-    *(_SHOP.c.name.label("shop") if field.name == "shop" else _TICKET.c[field.name] for field in fields(Waiting)),
+LEVEL, MEMBER = _field("complaint_level"), _field("member_level")
+#: what a ticket is about: the money released, else asked for, else paid
+AMOUNT = func.coalesce(_C.refund_fen, cast(_field("amount_fen"), BigInteger), _C.paid_fen)
+PAUSED, NO_RULE = text("ticket.paused <> '[]'"), text("ticket.no_clock_reason = 'policy_missing'")
+
+
+def amount_fen(ticket: Ticket) -> int:
+    """AMOUNT of one ticket."""
+    asked: int | None = ticket.fields.get("amount_fen")
+    if ticket.refund_fen is not None:
+        return ticket.refund_fen
+    return ticket.paid_fen if asked is None else asked
+
+
+def due_within(wanted: Wanted, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """From when to when (exclusive) the due time has to be; None leaves that end open."""
+    start, end = wanted.due_from, wanted.due_to
+    if wanted.due:
+        ends = {"4h": now + 4 * _HOUR, "today": end_of_day(now), "72h": whole_hour(now) + 72 * _HOUR}
+        start = now if start is None else max(start, now)
+        end = ends[wanted.due] if end is None else min(end, ends[wanted.due])
+    return start, end
+
+
+def whole_hour(instant: datetime) -> datetime:
+    return instant.replace(minute=0, second=0, microsecond=0)
+
+
+def end_of_day(now: datetime) -> datetime:
+    """The first instant of tomorrow in Beijing."""
+    midnight = now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight + timedelta(days=1)).astimezone(now.tzinfo)
+
+
+def _asked(dialect: str, wanted: Wanted, now: datetime) -> list[Any]:
+    conditions: list[Any] = [
+        column == value
+        for column, value in (
+            (_C.workflow, wanted.workflow),
+            (_C.policy, wanted.policy),
+            (_C.shop_id, wanted.shop_id),
+            (LEVEL, wanted.level),
+            (MEMBER, wanted.member),
+        )
+        if value not in ("", None)
+    ]
+    if wanted.states is not None:
+        conditions.append(_in_states(wanted.states))
+    if wanted.owners is not None:
+        conditions.append(_of_owners(wanted.owners))
+    if wanted.team_id is not None:
+        conditions.append(_C.id.in_(select(_TEAM.c.ticket_id).where(_TEAM.c.team_id == wanted.team_id)))
+    if wanted.mark:
+        conditions += _marked(wanted.mark, now)
+    if wanted.from_fen:
+        conditions.append(wanted.from_fen <= AMOUNT)
+    start, end = due_within(wanted, now)
+    conditions += [] if start is None else [_C.due_at >= start]
+    conditions += [] if end is None else [_C.due_at < end]
+    if wanted.text:
+        conditions.append(search.matching(dialect, wanted.text))
+    return conditions
+
+
+def _in_states(states: Iterable[tuple[str, str]]) -> ColumnElement[bool]:
+    of: dict[str, list[str]] = {}
+    for workflow, state in sorted(states):
+        of.setdefault(workflow, []).append(state)
+    each = [and_(_C.workflow == workflow, _C.state.in_(names)) for workflow, names in of.items()]
+    return or_(*each) if each else _C.id == -1
+
+
+def _of_owners(owners: Iterable[str | None]) -> ColumnElement[bool]:
+    logins = sorted(owner for owner in owners if owner is not None)
+    named = [_C.owner.in_(logins)] if logins else []
+    nobody = [or_(_C.owner.is_(None), _C.owner == "")] if None in owners else []
+    return or_(*named, *nobody) if named or nobody else _C.id == -1
+
+
+def _marked(mark: str, now: datetime) -> list[Any]:
+    of: dict[str, list[Any]] = {
+        "late": [or_(IS_LATE, _C.due_at < now)],
+        "escalated": [text("ticket.escalated")],
+        "paused": [_ODD, PAUSED],
+        "provisional": [_ODD, text("ticket.provisional")],
+        "no_rule": [_ODD, NO_RULE],
+        "trouble": [_ODD, _C.trouble.is_not(None)],
+    }
+    return of[mark]
+
+
+# ── a page ──
+
+LATE, RUNNING, STILL = 0, 1, 2
+#: The parts of the queue, one after the other, each with its order: late, those with a clock, those without.
+_PARTS: tuple[tuple[tuple[Any, ...], Any], ...] = (
+    ((OPEN, IS_LATE), _C.entered_at),
+    ((OPEN, _C.due_at.is_not(None), _NOT_LATE), _C.due_at),
+    ((OPEN, _C.due_at.is_(None), _NOT_LATE), _C.entered_at),
 )
 
 
-def queue(engine: Engine, wanted: Wanted, *, after: Place | None = None, limit: int = 50) -> Page:
+def queue(
+    engine: Engine, wanted: Wanted, now: datetime, *, after: Place | None = None, limit: int = 50
+) -> Page:  # fmt: skip
     """Open tickets: late ones, then by due time, then those without a clock, the longest waiting first."""
-    rows: list[tuple[int, Waiting]] = []
-    first = 0 if after is None else after.part
     with reading(engine) as connection:
-        for part in range(first, len(_PARTS)):
-            statement = _part_of_queue(part, wanted, after if part == first else None, limit + 1 - len(rows))
-            rows += [(part, Waiting(*row)) for row in connection.execute(statement)]
-            if len(rows) > limit:
-                break
-    shown = rows[:limit]
-    return Page([row for _, row in shown], _place(*shown[-1]) if len(rows) > limit else None)
+        found = _places(connection, wanted, now, after, limit + 1)
+        rows = _rows(connection, {place.id: place.part for place in found[:limit]})
+    return Page(rows, found[limit - 1] if len(found) > limit else None)
 
 
-def _part_of_queue(part: int, wanted: Wanted, after: Place | None, limit: int) -> Select[Any]:
-    """`limit` rows of one part: keyset paging, since OFFSET reads all that it leaves out."""
-    columns, (belongs, order) = _TICKET.c, _PARTS[part]
-    statement = select(*_WAITING).join_from(_TICKET, _SHOP, _SHOP.c.id == columns.shop_id)
-    statement = statement.where(columns.closed_at.is_(None), belongs)
-    for column, value in (
-        (columns.shop_id, wanted.shop_id),
-        (columns.workflow, wanted.workflow),
-        (columns.state, wanted.state),
-        (columns.policy, wanted.policy),
-    ):
-        if value is not None:
-            statement = statement.where(column == value)
+def some(engine: Engine, ids: Sequence[int], wanted: Wanted, now: datetime) -> tuple[list[Waiting], set[int]]:
+    """These tickets, closed ones too, and which of them the filter still lets through."""
+    with reading(engine) as connection:
+        among = _C.id.in_(ids)
+        parts: dict[int, int] = {}
+        for part, (belongs, _) in enumerate(_PARTS):
+            parts |= dict.fromkeys(connection.execute(select(_C.id).where(*belongs, among)).scalars(), part)
+        still = set(
+            connection.execute(select(_C.id).where(OPEN, among, *_asked(_dialect(engine), wanted, now))).scalars()
+        )
+        return _rows(connection, {id: parts.get(id, STILL) for id in ids}), still
+
+
+def chosen(engine: Engine, wanted: Wanted, now: datetime, limit: int = MOST) -> list[tuple[int, int]]:
+    """(id, version) of the first tickets of the queue: for doing something to all of them."""
+    with reading(engine) as connection:
+        ids = [place.id for place in _places(connection, wanted, now, None, limit)]
+        versions = {row.id: row.version for row in connection.execute(select(_C.id, _C.version).where(_C.id.in_(ids)))}
+    return [(id, versions[id]) for id in ids]
+
+
+def count(engine: Engine, wanted: Wanted, now: datetime, limit: int) -> int:
+    """How many tickets, counted one by one up to `limit`: for filters that the tally cannot tell."""
+    inner = select(_C.id).where(OPEN, *_asked(_dialect(engine), wanted, now)).limit(limit).subquery()
+    with reading(engine) as connection:
+        return connection.execute(select(func.count()).select_from(inner)).scalar_one()
+
+
+def _dialect(engine: Engine) -> str:
+    return engine.dialect.name
+
+
+def _places(connection: Connection, wanted: Wanted, now: datetime, after: Place | None, limit: int) -> list[Place]:
+    found: list[Place] = []
+    for part in _parts_of(wanted):
+        if (after is None or part >= after.part) and len(found) < limit:
+            here = after if after is not None and part == after.part else None
+            statement = _part_of_queue(connection.dialect.name, part, wanted, now, here)
+            rows = connection.execute(statement.limit(limit - len(found)))
+            found += [Place(part, row.at, row.id) for row in rows]
+    return found
+
+
+def _parts_of(wanted: Wanted) -> Sequence[int]:
+    """Where tickets of this filter can be at all."""
+    if wanted.mark == "escalated":
+        return (LATE,)
+    clock = wanted.due or wanted.due_from or wanted.due_to or wanted.mark in ("late", "provisional")
+    if wanted.mark == "no_rule":
+        return LATE, STILL
+    return (LATE, RUNNING) if clock else (LATE, RUNNING, STILL)
+
+
+def _part_of_queue(dialect: str, part: int, wanted: Wanted, now: datetime, after: Place | None) -> Select[Any]:
+    """The places of one part: keyset paging, since OFFSET reads all that it leaves out."""
+    belongs, order = _PARTS[part]
+    statement = select(_C.id, order.label("at")).where(*belongs, *_asked(dialect, wanted, now))
     if after is not None:
-        statement = statement.where(or_(order > after.at, and_(order == after.at, columns.id > after.id)))
-    return statement.order_by(order, columns.id).limit(limit)
+        statement = statement.where(order >= after.at, or_(order > after.at, _C.id > after.id))
+    return statement.order_by(order, _C.id)
 
 
-def _place(part: int, row: Waiting) -> Place:
-    at = row.due_at if _PARTS[part][1].name == "due_at" else row.entered_at
-    assert at is not None
-    return Place(part, at, row.id)
+def _rows(connection: Connection, parts: Mapping[int, int]) -> list[Waiting]:
+    tickets = store.load(connection, list(parts))
+    shops = {row.id: row.name for row in connection.execute(select(_SHOP.c.id, _SHOP.c.name))}
+    entries = _entries(connection, tickets)
+    return [
+        Waiting(
+            ticket, shops.get(ticket.shop_id, ""), parts[ticket.id], entries.get((ticket.id, ticket.version)),
+            entries.get((ticket.id, ticket.moved_seq)),
+        )
+        for ticket in tickets
+    ]  # fmt: skip
+
+
+_ENTRIES = select(*(_EVENT.c[name] for name in EVENT)).join_from(
+    _EVENT, _TICKET, and_(_EVENT.c.ticket_id == _C.id, _EVENT.c.seq.in_([_C.version, _C.moved_seq]))
+)
+
+
+def _entries(connection: Connection, tickets: Iterable[Ticket]) -> dict[tuple[int, int], Event]:
+    """The two entries that a row shows, by (ticket, seq)."""
+    statement = _ENTRIES.where(_C.id.in_([ticket.id for ticket in tickets]))
+    return {(row.ticket_id, row.seq): event_from_row(row) for row in connection.execute(statement)}
+
+
+def any_ticket(engine: Engine) -> bool:
+    """Whether a ticket was ever opened."""
+    with reading(engine) as connection:
+        return connection.execute(select(_C.id).limit(1)).first() is not None

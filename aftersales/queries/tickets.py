@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Engine, select, text
 
 from aftersales import store
@@ -94,3 +96,9 @@ def key_used(engine: Engine, shop: str, key: str) -> bool:
     with reading(engine) as connection:
         shop_id = store.shop_id_of(connection, shop, create=False)
         return shop_id is not None and store.remembered(connection, shop_id, key) is not None
+
+
+def loaded(engine: Engine, ids: Sequence[int]) -> list[Ticket]:
+    """These tickets, in this order, without those that do not exist."""
+    with reading(engine) as connection:
+        return store.load(connection, ids)

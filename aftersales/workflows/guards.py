@@ -52,6 +52,8 @@ class Guard:
     of: tuple[Fact | Needed, ...] = ()
     #: the field of the form that a refusal is about
     about: str = ""
+    #: the largest amount it lets through, in 分
+    limit: Callable[[Context], int] | None = None
     #: said before anybody tries, where it is met or not known yet; without it, only what is not met is worth a word
     asks: Callable[[Context], Iterable[Standing]] | None = None
 
@@ -375,6 +377,7 @@ waybill_ok = Guard(
     lambda c: _waybill(c) is None,
     KNOWN,
     lambda c: _waybill(c) or "",
+    about=f.waybill_no.name,
 )
 
 FORWARDERS = ("转运仓", "轉運倉", "集运仓", "集運倉")
@@ -385,7 +388,13 @@ def _address_ok(c: Context) -> bool:
     return not any(word in where for word in FORWARDERS)
 
 
-address_ok = Guard("forbidden_address", "收货地址是转运仓，不能发货，请让买家换一个地址并填在这里", _address_ok, FACTS)
+address_ok = Guard(
+    "forbidden_address",
+    "收货地址是转运仓，不能发货，请让买家换一个地址并填在这里",
+    _address_ok,
+    FACTS,
+    about=f.address.name,
+)
 
 # ── 金额（分） ──
 
@@ -395,7 +404,7 @@ def positive(fact: Fact) -> Guard:
         amount = c.facts.get(fact.name)
         return amount is None or amount > 0
 
-    return Guard("invalid_field", say("{label}须大于 0", label=fact.label), test, FACTS)
+    return Guard("invalid_field", say("{label}须大于 0", label=fact.label), test, FACTS, about=fact.name)
 
 
 def left_fen(c: Context) -> int:
@@ -418,6 +427,8 @@ def at_most(fact: Fact, limit: Callable[[Context], int], what: str, reads: str =
         test,
         reads,
         too_much,
+        about=fact.name,
+        limit=limit,
     )
 
 
@@ -485,6 +496,7 @@ amount_editable = Guard(
     "仅退款的金额不可修改，请按申请金额处理，或请买家修改申请",
     lambda c: c.facts.get("amount_fen") in (None, _asked(c)) or not c.policy.fixes_amount(c.move, c),
     FACTS,
+    about=f.amount_fen.name,
 )
 consent_to_deduct = Guard(
     "evidence_required",
@@ -590,12 +602,12 @@ def visit_needed(c: Context) -> bool:
 
 def in_future(fact: Fact) -> Guard:
     says = say("{label}须晚于现在，请重填", label=fact.label)
-    return Guard("invalid_field", says, lambda c: c.facts[fact.name] > c.now, FACTS)
+    return Guard("invalid_field", says, lambda c: c.facts[fact.name] > c.now, FACTS, about=fact.name)
 
 
 def not_past(fact: Fact) -> Guard:
     says = say("{label}已经过去，请重填", label=fact.label)
-    return Guard("invalid_field", says, lambda c: c.facts[fact.name] >= c.now, FACTS)
+    return Guard("invalid_field", says, lambda c: c.facts[fact.name] >= c.now, FACTS, about=fact.name)
 
 
 def visit_not_beyond_limit(fact: Fact) -> Guard:
@@ -612,6 +624,7 @@ def visit_not_beyond_limit(fact: Fact) -> Guard:
         lambda c: (last := limit(c)) is None or c.facts[fact.name] <= last,
         FACTS,
         lambda c: say("{label}不能晚于最迟上门时间 {time}，请重填", label=fact.label, time=shown(limit(c))),
+        about=fact.name,
     )
 
 
@@ -629,12 +642,14 @@ pays_submitted_amount = Guard(
     lambda c: bool(c.facts["amount_fen"] == c.remembered(f.invoice_fen)),
     FACTS,
     lambda c: say("支付金额须等于提交的维修费 {amount}，请重填", amount=yuan(c.remembered(f.invoice_fen) or 0)),
+    about=f.amount_fen.name,
 )
 claims_entitlement = Guard(
     "not_entitled",
     "买家主张的与规则支持的不一致",
     lambda c: c.facts["kind"] == c.remembered(f.entitlement),
     FACTS,
+    about=f.claim_kind.name,
 )
 no_agreement_proven = Guard(
     "not_entitled",
@@ -660,12 +675,14 @@ something_left_to_refund = Guard(
     "已经没有可退的金额，请改用补发或补偿",
     lambda c: c.facts["kind"] != "refund" or remedy_limit(c) > 0,
     KNOWN,
+    about=f.remedy_kind.name,
 )
 address_ok_for_reship = Guard(
     "forbidden_address",
     address_ok.says,
     lambda c: c.facts["kind"] != "reship" or _address_ok(c),
     FACTS,
+    about=f.address.name,
 )
 parcel_not_signed = Guard(
     "invalid_field", "已签收的包裹不算停滞，请按签收未收到处理", lambda c: not c.facts.get("signed"), FACTS
@@ -693,6 +710,7 @@ no_forbidden_promise = Guard(
     "补救不得以改评为条件，也不得提返现、好评、改评、删评，请改写",
     _no_forbidden_promise,
     FACTS,
+    about=f.text.name,
 )
 one_reply_only = Guard(
     "attempts_exhausted", "每条评价只能回复一次，已经回复过了", lambda c: c.remembered(f.replies) < 1
@@ -705,3 +723,34 @@ one_appeal_only = Guard(
 def rewords(guard: Guard, says: str) -> Guard:
     """The same condition with a sentence that fits the step better."""
     return replace(guard, says=says, explain=None)
+
+
+# ── what a condition about evidence would take ──
+
+#: conditions that want something else than one piece out of their kinds: each group needs one piece
+_KINDS_WANTED: dict[str, tuple[tuple[Evidence, ...], ...]] = {
+    has_damage_proof.says: ((Evidence.PHOTO,), (Evidence.UNBOXING_VIDEO,)),
+    video_of_empty_parcel.says: ((Evidence.UNBOXING_VIDEO,),),
+    has_chat_log.says: ((Evidence.CHAT_LOG,),),
+    agent_has_consent.says: (CONSENT,),
+    # proof of the merchant's own, of whatever kind
+    has_reject_evidence.says: (
+        (
+            Evidence.PHOTO,
+            Evidence.UNBOXING_VIDEO,
+            Evidence.INSPECTION_REPORT,
+            Evidence.CHAT_LOG,
+            Evidence.WEIGHT_RECORD,
+        ),
+    ),
+    has_agent_evidence.says: (
+        (Evidence.TRACKING_SNAPSHOT, Evidence.COURIER_REPLY, Evidence.RECEIVER_STATEMENT, Evidence.CHAT_LOG),
+    ),
+}
+
+
+def kinds_wanted(guard: Guard) -> tuple[tuple[Evidence, ...], ...]:
+    """The kinds of evidence that satisfy this condition: of each group one piece; () if it is not about evidence."""
+    if isinstance(guard.test, _Evidenced):
+        return (guard.test.kinds,)
+    return _KINDS_WANTED.get(guard.says, ())

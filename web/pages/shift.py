@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Response
 from fastapi.responses import RedirectResponse
@@ -17,11 +18,12 @@ from aftersales.errors import Refused
 from aftersales.office import handover
 from aftersales.office.accounts import Account
 from aftersales.office.handover import Note
+from aftersales.reports.sheets import as_csv, as_xlsx
 from web import board, handing, identity, words
-from web.csv_file import csv_answer
 from web.handing import Typed
 from web.i18n import gettext
 from web.identity import Me
+from web.pages.reports import FILES
 from web.rendering import page
 from web.site import Site, TheSite
 
@@ -101,10 +103,12 @@ def _hand_over(
     shops = [id for id, _ in view.shops]
     notes = handover.history(engine, me.login, handing.HISTORY + 1, before)
     told = handing.told(site, notes[: handing.HISTORY])
+    unseen = handing.told(site, handover.unseen(engine, me.login, now))
+    on_top = {one.note.id for one in unseen}
     return {
         "form": handing.handing(site, me, everyone, shops, now, typed),
-        "unseen": handing.told(site, handover.unseen(engine, me.login, now)),
-        "history": told,
+        "unseen": unseen,
+        "history": [one for one in told if one.note.id not in on_top],
         "older": told[-1].note.id if len(notes) > handing.HISTORY else None,
         "just": next((one for one in told if one.note.id == handed and one.note.from_login == me.login), None),
     }
@@ -158,9 +162,16 @@ def seen(site: TheSite, me: Me, note: str) -> Response:
     return RedirectResponse("/shift", 303)
 
 
-@router.get("/shift.csv")
-def export(site: TheSite, shop: str = "") -> Response:
+@router.get("/shift.{ending}")
+def export(site: TheSite, ending: str, shop: str = "") -> Response:
+    """The 72 hours as a table: CSV or XLSX."""
+    if ending not in FILES:
+        raise HTTPException(404)
     view, now = _view(site, shop), clock.now()
     found = board.figures(site, view.ids, now)
-    name = gettext("值班 {time} 起 72 小时", time=shown(found.now)[:16].replace(":", ""))
-    return csv_answer(f"{name}.csv", board.table(found, site.rules()))
+    sheet = board.table(found, site.rules())
+    content = as_csv([sheet]) if ending == "csv" else as_xlsx([sheet])
+    name = quote(" ".join([gettext("值班"), f"{shown(found.now)[:16].replace(':', '')}.{ending}"]))
+    return Response(content, media_type=FILES[ending], headers={
+        "Content-Disposition": f"attachment; filename=\"shift.{ending}\"; filename*=UTF-8''{name}"
+    })  # fmt: skip

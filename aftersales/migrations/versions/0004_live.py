@@ -1,6 +1,6 @@
 """What tickets are found by; filled for those that are there.
 
-Revision: 0004, after 0002
+Revision: 0004, after 0003
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from aftersales import search_index
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

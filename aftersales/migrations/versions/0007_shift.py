@@ -53,7 +53,7 @@ def upgrade() -> None:
     )
     op.create_index("uq_handover_draft", "handover", ["from_login"], unique=True, **where("handed_at IS NULL"))
     op.create_index("ix_payment_failed", "payment", ["id"], **where("status = 'failed'"))
-    _queue_index([*QUEUE_OF_0001, *COUNTED])
+    _queue_index(["due_at", "id", "shop_id", *COUNTED])
 
 
 def downgrade() -> None:
