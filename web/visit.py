@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from web import i18n
 
 THEMES = ("auto", "light", "dark")
-LANGUAGE, THEME, KEYS, SESSION, OPENED = "language", "theme", "keys", "session", "opened"
+LANGUAGE, THEME, KEYS, SESSION = "language", "theme", "keys", "session"
 
 
 @dataclass
@@ -28,8 +28,6 @@ class Visit:
     #: single-key shortcuts may be switched off (WCAG 2.1.4)
     keys: bool = True
     session: str = ""
-    #: the ticket that this browser has opened a moment ago
-    opened: str = ""
     #: asked for by a script, as a part of a page that is there already
     partial: bool = False
     known: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +63,6 @@ def begin(connection: HTTPConnection) -> Visit:
         theme=theme if theme in THEMES else "auto",
         keys=cookies.get(KEYS) != "off",
         session=cookies.get(SESSION, ""),
-        opened=cookies.get(OPENED, ""),
         partial="hx-request" in connection.headers,
     )
     current.set(visit)
