@@ -16,7 +16,7 @@ from aftersales import clocks, machine
 from aftersales.catalog import Catalog
 from aftersales.durations import Duration
 from aftersales.errors import Refused
-from aftersales.fill_in import LONGEST_NAME, filled_in, text_problem, with_defaults
+from aftersales.fill_in import LONGEST_NAME, filled_in, sorted_out, text_problem, with_defaults
 from aftersales.policies.vocabulary import Policy
 from aftersales.saying import Written, listed, say
 from aftersales.ticket import NOWHERE, Change, Clock, Entry, Event, Payment, Ticket
@@ -24,7 +24,7 @@ from aftersales.ticket import Opening as Opened
 from aftersales.work_calendar import WorkCalendar
 from aftersales.workflows import facts as f
 from aftersales.workflows.context import NOTHING_KNOWN, Context, Draft, Known
-from aftersales.workflows.guards import NOTHING
+from aftersales.workflows.guards import NOTHING, Guard, refunded_within_paid
 from aftersales.workflows.links import LINKS
 from aftersales.workflows.plain import (
     ADD_EVIDENCE,
@@ -100,6 +100,67 @@ def take(
     return _moved(context, rules, before_it=shown, actor_name=attempt.actor_name)
 
 
+@dataclass(frozen=True)
+class Gap:
+    """One thing that still keeps a step from being taken."""
+
+    code: str
+    #: in words: what is wrong and what to do
+    says: str
+    #: the input it is about; "" where it is about evidence, contacts, other tickets or the ticket itself
+    fact: str = ""
+    #: the condition that refuses; None where an input is empty or not well formed
+    guard: Guard | None = None
+
+
+def missing(
+    ticket: Ticket, attempt: Attempt, rules: Rules, *, history: Sequence[Entry] = (), known: Known = NOTHING_KNOWN
+) -> list[Gap]:
+    """Everything that keeps this step, possible in this state, from being taken with what is given so far; [] if
+    nothing does. A condition about what is not filled in yet is not asked."""
+    move = rules.workflow(ticket).move(attempt.trigger)
+    assert move is not None
+    also = _also_needed(_context(ticket, move, attempt, attempt.facts, rules, (), NOTHING_KNOWN))
+    given, wrong = sorted_out(move, attempt.facts, attempt.at, also)
+    shown = map(_as_entry, _evidence_given_along(ticket, attempt))
+    context = _context(ticket, move, attempt, given, rules, [*history, *shown], known)
+    gaps = [Gap(refusal.code, refusal.message, name) for name, refusal in wrong]
+    return [*gaps, *(gap for guard in move.needs if (gap := _gap(guard, context)))]
+
+
+def _gap(guard: Guard, context: Context) -> Gap | None:
+    try:
+        if guard.test(context):
+            return None
+        return Gap(guard.code, guard.sentence(context), guard.about, guard)
+    except KeyError:  # it asks for a fact that is not there yet
+        return None
+
+
+def most(ticket: Ticket, attempt: Attempt, rules: Rules, *, known: Known = NOTHING_KNOWN) -> dict[str, int]:
+    """The largest amount that each input of this step takes, in 分, where there is a limit."""
+    move = rules.workflow(ticket).move(attempt.trigger)
+    assert move is not None
+    context = _context(ticket, move, attempt, {}, rules, (), known)
+    limits: dict[str, int] = {}
+    for guard in move.needs:
+        if guard.about and guard.limit is not None:
+            limits[guard.about] = min(guard.limit(context), limits.get(guard.about, guard.limit(context)))
+    return limits
+
+
+def supposing(
+    ticket: Ticket, attempt: Attempt, rules: Rules, *, history: Sequence[Entry] = (), known: Known = NOTHING_KNOWN
+) -> Change:
+    """The change that this step makes once nothing is missing: nothing it needs is asked for, what is not well formed
+    is left out. Refused or KeyError where it depends on what is not filled in yet."""
+    move = _legal_move(ticket, attempt, rules)
+    given, _ = sorted_out(move, attempt.facts, attempt.at)
+    shown = _evidence_given_along(ticket, attempt)
+    context = _context(ticket, move, attempt, given, rules, [*history, *map(_as_entry, shown)], known)
+    return _moved(context, rules, before_it=shown, actor_name=attempt.actor_name)
+
+
 def allowed(ticket: Ticket, actor: str, at: datetime, rules: Rules) -> list[Step]:
     """The steps this actor may take now, judged by what needs neither forms nor evidence (fields.md)."""
     workflow = rules.workflow(ticket)
@@ -109,6 +170,23 @@ def allowed(ticket: Ticket, actor: str, at: datetime, rules: Rules) -> list[Step
         for step in workflow.steps_from(workflow.state(ticket.state))
         if actor in step.by and _seems_open(_context(ticket, step, attempt, {}, rules, (), NOTHING_KNOWN))
     ]
+
+
+def why_not(ticket: Ticket, step: Step, actor: str, at: datetime, rules: Rules) -> str | None:
+    """Why this actor may not take this step now, in words; None if it is allowed."""
+    state = rules.workflow(ticket).state(ticket.state)
+    if actor not in step.by:
+        return say("只能由{who}办理", who=listed(one.label for one in step.by))
+    if state not in step.sources:
+        return say("要先到{states}", states=listed(say("「{state}」", state=one.label) for one in step.sources))
+    context = _context(ticket, step, Attempt(step.name, actor, at), {}, rules, (), NOTHING_KNOWN)
+    for condition in step.only:
+        if not condition.test(context):
+            return say("只有这时才有这一步：{condition}", condition=condition.says)
+    if not _leads_somewhere(context):
+        return say("工单不是从能回去的状态来的")
+    failed = next((one for one in step.needs if one.reads == NOTHING and not one.test(context)), None)
+    return None if failed is None else failed.sentence(context)
 
 
 def _seems_open(context: Context) -> bool:
@@ -349,15 +427,17 @@ class NewTicket:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: types of which a parcel or a review may have one open ticket; of the others, the item of an order
+KEYED_BY = {"lost_parcel": f.waybill_no, "bad_review": f.review_id}
+
+
 def open_key(new: NewTicket) -> str:
     """What may have one open ticket of a kind only: the parcel, the review, or the item of the order.
 
     Vouchers of one order are refunded one by one, so the vouchers already refunded belong to the key.
     """
-    if new.workflow == "lost_parcel":
-        return str(new.facts.get("waybill_no", ""))
-    if new.workflow == "bad_review":
-        return str(new.facts.get("review_id", ""))
+    if new.workflow in KEYED_BY:
+        return str(new.facts.get(KEYED_BY[new.workflow].name, ""))
     voucher = f"#{new.facts.get('voucher_refunded') or 0}" if new.facts.get("kind") == "voucher" else ""
     return f"{new.order_no}/{new.item_no}{voucher}"
 
@@ -366,27 +446,60 @@ def open_ticket(
     new: NewTicket, rules: Rules, *, ticket_id: int, number: str, shop_id: int, known: Known = NOTHING_KNOWN
 ) -> Change:
     """The first change of a ticket. Refused: nothing is opened."""
-    workflow = rules.catalog.workflows[new.workflow]
-    move = workflow.move(new.trigger)
-    if not isinstance(move, Opening):
+    move, workflow = _opening(new, rules), rules.catalog.workflows[new.workflow]
+    if move is None:
         says = say("{workflow}工单不能用「{step}」开单", workflow=workflow.label, step=Written(new.trigger))
         raise Refused("illegal_transition", says)
     _header_well_formed(new)
-    attempt = Attempt(new.trigger, new.actor, new.at, new.facts, actor_name=new.actor_name)
-    # what our own tickets have refunded of the item counts, whatever the applicant says
-    unfilled = _blank(new, {}, ticket_id=ticket_id, number=number, shop_id=shop_id)
-    also = _also_needed(_context(unfilled, move, attempt, new.facts, rules, (), NOTHING_KNOWN))
-    given = with_defaults(move, _allowed_and_filled(move, attempt, also), new.at)
-    ticket = _blank(new, given, ticket_id=ticket_id, number=number, shop_id=shop_id)
-    ticket = ticket.but(refunded_fen=max(ticket.refunded_fen, known.refunded_fen))
-    context = _context(ticket, move, attempt, given, rules, (), known)
+    given = _allowed_and_filled(move, _attempt(new), also_asked(new, rules))
+    context = opening_context(new, given, rules, ticket_id=ticket_id, number=number, shop_id=shop_id, known=known)
     _guarded(context)
     if isinstance(move, Import):
         context.draft.fields.pop("state", None)
-    if rules.policy(ticket).awaits_version(move, context):
+    if rules.policy(context.ticket).awaits_version(move, context):
         change = _moved(context, rules, actor_name=new.actor_name)
         return change._replace(after=_asking_a_human(change.after))
     return _moved(context, rules, actor_name=new.actor_name)
+
+
+def _opening(new: NewTicket, rules: Rules) -> Opening | None:
+    move = rules.catalog.workflows[new.workflow].move(new.trigger)
+    return move if isinstance(move, Opening) else None
+
+
+def _attempt(new: NewTicket) -> Attempt:
+    return Attempt(new.trigger, new.actor, new.at, new.facts, actor_name=new.actor_name)
+
+
+def also_asked(new: NewTicket, rules: Rules) -> list[Fact]:
+    """What must be filled in this time, beside what an opening of this type always asks for."""
+    move = _opening(new, rules)
+    assert move is not None
+    unfilled = _blank(new, {}, ticket_id=0, number="", shop_id=0)
+    return _also_needed(_context(unfilled, move, _attempt(new), new.facts, rules, (), NOTHING_KNOWN))
+
+
+def opening_context(
+    new: NewTicket,
+    given: Mapping[str, Any],
+    rules: Rules,
+    *,
+    ticket_id: int = 0,
+    number: str = "",
+    shop_id: int = 0,
+    known: Known = NOTHING_KNOWN,
+) -> Context:
+    """The opening as its guards see it. `given`: well formed; what is left out takes its default."""
+    move = _opening(new, rules)
+    assert move is not None
+    filled = with_defaults(move, given, new.at)
+    ticket = _blank(new, filled, ticket_id=ticket_id, number=number, shop_id=shop_id)
+    # what our own tickets have refunded of the item counts, whatever the applicant says
+    refunded = max(ticket.refunded_fen, known.refunded_fen)
+    if refunded_within_paid not in move.needs:  # a review knows nothing of money, a converted ticket is never refused
+        refunded = min(refunded, ticket.paid_fen)
+    ticket = ticket.but(refunded_fen=refunded)
+    return _context(ticket, move, _attempt(new), filled, rules, (), known)
 
 
 def _header_well_formed(new: NewTicket) -> None:

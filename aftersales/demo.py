@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from aftersales import clock, decide, explain, machine, queries
+from aftersales import clock, decide, demo_office, explain, machine, queries
 from aftersales.clock import shown, shown_day, whole_second
 from aftersales.clocks import PLATFORM_DEADLINE
 from aftersales.database import checkpoint, create_engine, migrate, reading
@@ -186,6 +186,8 @@ class Stage(Shop):
         super().__post_init__()
         self._going: dict[int, Routes] = {}
         self._arrived: set[int] = set()
+        #: tickets whose opening stands in the diary
+        self._written: set[int] = set()
         #: by order number: tickets of other types than this are left alone
         self._kept_waiting: dict[str, str] = {}
         #: by ticket and stay in a state: how often each way on was tried
@@ -292,9 +294,19 @@ class Stage(Shop):
         return super().when(case, habit, now)
 
     def think(self, case: Case, now: datetime) -> None:
-        if case.ticket.version == 1:
+        if case.ticket.id not in self._written:
+            self._written.add(case.ticket.id)
             self._note("opened", now)
+        case.agent = case.ticket.owner or demo_office.login(demo_office.NAMES.get(case.agent, "chenxiao"))
         super().think(case, now)
+
+    def _opened(self, new: NewTicket, dice: Dice, now: datetime, key: str | None) -> None:
+        """With what is known of the buyer, by dice of its own: everything else falls as it would."""
+        own = Dice(f"{self.seed}/buyer/{new.order_no}")
+        extra = {"member_level": f"V{own.number(1, 7)}"} if own.chance(0.5) else {}
+        if own.chance(0.3):
+            extra["complaint_level"] = own.weighted(list(_UPSET), lambda level: _UPSET[level])
+        super()._opened(replace(new, extra={**new.extra, **extra}), dice, now, key)
 
     def act(self, case: Case, habit: Habit, plan: int, seen: int, now: datetime) -> None:
         if plan == case.plan:
@@ -392,13 +404,18 @@ def _is_demo(file: Path) -> bool:
 
 def _played(desk: Desk, now: datetime) -> Stage:
     stage = Stage(desk, desk.rules(), SEED, now - ONE_DAY * DAYS, DAYS, name=Settings().shop)
+    policies = sorted({arrival.policy for arrival in ARRIVALS})
+    demo_office.furnish(desk.engine, stage.name, policies, stage.start, now)
     stage.expect_visitors()
     stage.expect_forgotten()
     _expect_nobody_to_answer(stage)
     stage.run(BY_CHANCE)
+    demo_office.hand_on(desk, now)
     return stage
 
 
+#: how often a buyer is how upset
+_UPSET = {"L1": 4, "L2": 3, "L3": 2, "L4": 1}
 #: order number of the worked example
 UNANSWERED = "D000000"
 

@@ -23,12 +23,12 @@ from aftersales.decide import Attempt, Imported, NewTicket, Rules
 from aftersales.dispatch import Dispatch
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.fill_in import LONGEST_NAME, text_problem
+from aftersales.known import what_guards_ask
 from aftersales.office import transfers
 from aftersales.saying import Written, listed, say
-from aftersales.ticket import Change, Entry, Event, Opening, Ticket
+from aftersales.ticket import Attachment, Change, Entry, Event, Opening, Ticket
 from aftersales.workflows import facts
-from aftersales.workflows.context import NOTHING_KNOWN, Known
-from aftersales.workflows.guards import KNOWN
+from aftersales.workflows.context import Known
 from aftersales.workflows.links import LINKS, Tells
 from aftersales.workflows.plain import ASSIGN, PLAIN_ACTIONS
 
@@ -52,6 +52,8 @@ class Command:
     version: int | None = None
     #: the same key a second time does nothing and answers as the first time
     key: str | None = None
+    #: files of the evidence that this command adds; they lie in the evidence folder already
+    files: Sequence[Attachment] = ()
 
     def fingerprint(self) -> str:
         return _fingerprint([self.ticket_id, self.trigger, self.actor, dict(self.facts), list(self.evidence)])
@@ -143,6 +145,7 @@ class Desk:
                 refusal = refused
             else:
                 self._record(connection, change, command.key)
+                store.attach(connection, change.after, change.events[-1], command.files)
                 if command.key is not None:
                     store.remember(
                         connection, ticket.shop_id, command.key, command.fingerprint(), ticket.id,
@@ -190,7 +193,7 @@ class Desk:
         if command.trigger in PLAIN_ACTIONS:
             return decide.act(ticket, attempt, rules)
         history = store.history(connection, ticket.id) if history is None else history
-        known = _known(connection, ticket, command, rules)
+        known = what_guards_ask(connection, ticket, command.trigger, command.facts, rules)
         return decide.take(ticket, attempt, rules, history=history, known=known)
 
     def _caught_up(self, connection: Connection, ticket: Ticket, now: datetime) -> Ticket:
@@ -356,6 +359,7 @@ class Desk:
 _TAKEN = {
     "waybill": ("invalid_waybill", "运单号刚刚被另一张工单用了，请核对后重填"),
     "open_key": ("duplicate_open_ticket", "这个商品刚刚已开了同类售后单，请在那一张上处理"),
+    "attachment": ("duplicate_file", "这份文件刚刚已经传过，没有再存一份"),
     "platform_no": ("duplicate_open_ticket", "这个平台单号已经有工单了，请在那一张上处理"),
 }
 _TRIES = 5
@@ -420,22 +424,6 @@ def _to_somebody(connection: Connection, ticket: Ticket, attempt: Attempt) -> At
         return attempt
     freest = Dispatch(connection, attempt.at).freest(team.strip(), ticket.shop_id, ticket.owner)
     return replace(attempt, facts={**attempt.facts, facts.agent.name: agent or freest})
-
-
-def _known(connection: Connection, ticket: Ticket, command: Command, rules: Rules) -> Known:
-    """Asks the database only what the guards of this step will want to know."""
-    move = rules.workflow(ticket).move(command.trigger)
-    if move is None or all(guard.reads != KNOWN for guard in move.needs):
-        return NOTHING_KNOWN
-    refunded = store.refunded_on(connection, ticket.shop_id, ticket.order_no, ticket.item_no, but=ticket.id)
-    return Known(_in_use(connection, ticket, command.facts.get("waybill_no")), refunded_fen=refunded)
-
-
-def _in_use(connection: Connection, ticket: Ticket, waybill: Any) -> frozenset[str]:
-    if not isinstance(waybill, str) or text_problem(waybill, LONGEST_NAME) is not None:
-        return frozenset()  # refused for what it is; the database need not be asked
-    used = store.waybill_used(connection, ticket.shop_id, waybill.strip())
-    return frozenset([waybill.strip()] if used else [])
 
 
 def _linked(parent: Ticket, opening: Opening) -> NewTicket:

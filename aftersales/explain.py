@@ -36,6 +36,7 @@ from aftersales.explanation import (
     Next,
     NoClock,
     Outcome,
+    Past,
     Pause,
     Reminder,
     Replacement,
@@ -57,7 +58,17 @@ from aftersales.workflows.links import LINKS
 from aftersales.workflows.plain import PLAIN_ACTIONS
 from aftersales.workflows.vocabulary import Actor, Escalation, Fact, Opening, State, Timeout, Workflow
 
-__all__ = ["NO_CLOCK", "Explanation", "Happened", "explain", "explain_event", "explained", "one_line", "render"]
+__all__ = [
+    "NO_CLOCK",
+    "Explanation",
+    "Happened",
+    "earlier",
+    "explain",
+    "explain_event",
+    "explained",
+    "one_line",
+    "render",
+]
 
 ONE_SECOND = timedelta(seconds=1)
 
@@ -95,6 +106,11 @@ def explained(
         trouble=Trouble(ticket.trouble, ticket.trouble_count, ticket.alarm_at) if ticket.trouble else None,
         ending=telling.ending() if closed else None,
     )
+
+
+def earlier(ticket: Ticket, events: Sequence[Event], rules: Rules, now: datetime) -> tuple[Past, ...]:
+    """The clocks of this ticket that are over, the last to end first."""
+    return tuple(_Telling(ticket, events, rules, now, ()).past())[::-1]
 
 
 def explain_event(event: Event, ticket: Ticket, rules: Rules) -> Happened:
@@ -262,6 +278,24 @@ class _Telling:
                 if (before is None and basis != "rule") or (before is not None and was != running.due_at):
                     yield Replacement(basis, was, running.due_at, event.recorded_at, _who(event))
             before = running
+
+    def past(self) -> Iterator[Past]:
+        """In the order of their ends: clocks that an event left out, and that are neither running nor paused now."""
+        gone: dict[tuple[Any, ...], tuple[Clock, Event]] = {}
+        before: Sequence[Clock] = ()
+        for event in self.events:
+            for clock in event.clocks:
+                gone.pop(_life(clock), None)
+            gone |= {_life(clock): (clock, event) for clock in before if not _among(clock, event.clocks)}
+            before = event.clocks
+        for clock, event in gone.values():
+            if _among(clock, (*self.ticket.clocks, *self.ticket.paused)):
+                continue
+            ran_out = event.due_at is not None and event.trigger == clock.timeout
+            yield Past(
+                self.cited(clock.rule, clock.version, clock.timeout), clock.counted_from, clock.due_at, event.at,
+                self.happened(event), ran_out, tuple(self.pauses(clock)),
+            )  # fmt: skip
 
     # ── what then ──
 
@@ -449,11 +483,13 @@ def _length(limit: Limit, ticket: Ticket) -> str:
     return say(words, length=str(length))
 
 
+def _life(clock: Clock) -> tuple[Any, ...]:
+    return (clock.rule, clock.version, clock.timeout, clock.counted_from)
+
+
 def _same(one: Clock, other: Clock) -> bool:
     """The same clock at two moments of its life: due time and basis may have changed."""
-    return (one.rule, one.version, one.timeout, one.counted_from) == (
-        other.rule, other.version, other.timeout, other.counted_from,
-    )  # fmt: skip
+    return _life(one) == _life(other)
 
 
 def _among(clock: Clock, others: Iterable[Clock]) -> bool:

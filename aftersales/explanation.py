@@ -198,6 +198,19 @@ class ClockStory:
 
 
 @dataclass(frozen=True)
+class Past:
+    """A clock of this ticket that is over. `ran_out`: its own timeout ended it; else something came before."""
+
+    cited: Cited
+    start_at: datetime
+    due_at: datetime
+    ended_at: datetime
+    ended_by: Happened
+    ran_out: bool
+    pauses: tuple[Pause, ...]
+
+
+@dataclass(frozen=True)
 class NoClock:
     """Why a waiting ticket has no clock: the code in the database, and a sentence."""
 

@@ -20,6 +20,8 @@ from aftersales.workflows.vocabulary import Fact
 #: longer texts are documents: they belong in the evidence
 LONGEST_TEXT = 20_000
 LONGEST_NAME = 200
+#: texts that are no longer than a name: they are looked for
+_NAMES = {"waybill_no", "courier", "agent", "review_id", "order_no", "item_no", "buyer", "shop"}
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -50,6 +52,24 @@ def filled_in(form: Form, given: Mapping[str, Any], at: datetime, also: Sequence
     return {name: _clean(asked[name], value, at) for name, value in present.items()}
 
 
+def sorted_out(
+    form: Form, given: Mapping[str, Any], at: datetime, also: Sequence[Fact] = ()
+) -> tuple[dict[str, Any], list[tuple[str, Refused]]]:
+    """As `filled_in`, for a form that is still being filled in: what is well formed, and (name, refusal) for each
+    input that is not, the empty ones first."""
+    present = {name: value for name, value in given.items() if value is not None and value != ""}
+    asked = {fact.name: fact for fact in form.facts}
+    wanted = {fact.name: fact for fact in (*form.asks, *also) if fact.name not in present}
+    wrong = [(name, Refused("missing_field", say("{what}还没有填", what=fact.label))) for name, fact in wanted.items()]
+    well: dict[str, Any] = {}
+    for name, value in present.items():
+        try:
+            well |= {name: _clean(asked[name], value, at)} if name in asked else {}
+        except Refused as refusal:
+            wrong.append((name, refusal))
+    return well, wrong
+
+
 def _not_asked(form: Form, name: str, able: str) -> str:
     return say("「{form}」不收「{name}」这一项，可填的有：{able}", form=form.label, name=Written(name), able=able)
 
@@ -62,9 +82,14 @@ def with_defaults(form: Form, given: Mapping[str, Any], at: datetime) -> dict[st
     return {**defaults, **given}
 
 
+def clean(fact: Fact, value: Any) -> Any:
+    """The value as the fact has it. ValueError says what is wrong with it, without naming the fact."""
+    return _CLEAN[fact.kind](fact, value)
+
+
 def _clean(fact: Fact, value: Any, at: datetime) -> Any:
     try:
-        cleaned = _CLEAN[fact.kind](fact, value)
+        cleaned = clean(fact, value)
     except ValueError as problem:
         says = say("{label}：{problem}", label=fact.label, problem=said_by(problem))
         raise Refused("invalid_field", says) from None
@@ -87,7 +112,7 @@ def _text(fact: Fact, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("要填文字")
     text = value.strip()
-    longest = LONGEST_NAME if fact.name in ("waybill_no", "courier", "agent", "review_id") else LONGEST_TEXT
+    longest = LONGEST_NAME if fact.name in _NAMES else LONGEST_TEXT
     problem = text_problem(text, longest)
     if problem is not None:
         raise ValueError(problem)
@@ -137,7 +162,19 @@ def _choice(fact: Fact, value: Any) -> Any:
     raise ValueError(say("没有「{value}」这个选项，可选：{able}", value=Written(value), able=able))
 
 
-_CLEAN = {"text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice}
+_FINGERPRINTS = re.compile("[0-9a-f]{64}( [0-9a-f]{64})*")
+
+
+def _evidence(_fact: Fact, value: Any) -> str:
+    """The SHA-256 of files, in hexadecimal digits, a space between them."""
+    if not isinstance(value, str) or not _FINGERPRINTS.fullmatch(value):
+        raise ValueError("要填文件的 SHA-256")
+    return value
+
+
+_CLEAN = {
+    "text": _text, "int": _int, "fen": _fen, "bool": _bool, "time": _time, "choice": _choice, "evidence": _evidence,
+}  # fmt: skip
 
 
 # ── from a web form or a file ──

@@ -27,10 +27,24 @@ class Settings(BaseSettings):
     sweep_batch: int = 500
     host: str = "127.0.0.1"
     port: int = 8000
+    #: where uploaded files lie, outside of everything that is served; `evidence` beside the database if left out
+    evidence_dir: Path | None = None
+    #: the largest files that are taken, in MB (1,000,000 bytes)
+    picture_mb: int = 20
+    video_mb: int = 200
+    pdf_mb: int = 20
+    #: all files of one upload together
+    upload_mb: int = 500
     #: sub-accounts that may work at once under one main account
     accounts_per_shop: int = 50
     #: the shop that tickets typed in belong to
     shop: str = "我的店铺"
+
+    @property
+    def evidence_folder(self) -> Path:
+        kind, _, place = self.database_url.partition(":///")
+        beside = Path(place.partition("?")[0]).parent if kind.startswith("sqlite") and place else Path()
+        return (self.evidence_dir or beside / "evidence").absolute()
 
     @property
     def catch_up_grace(self) -> timedelta:

@@ -351,7 +351,8 @@ class Shop:
     def _chores(self, case: Case, now: datetime) -> None:
         """What agents do beside: nothing moves."""
         if case.ticket.owner is None and case.dice.chance(TAKES_OVER):
-            self._do(case, Command(case.ticket.id, "assign", Actor.AGENT, now, {"agent": case.agent}))
+            mine = {"agent": case.agent}
+            self._do(case, Command(case.ticket.id, "assign", Actor.AGENT, now, mine, actor_name=case.agent))
         if case.dice.chance(NOTES):
             said = {"text": MADE_UP["text"](Scene(case.dice, now))}
             self._do(case, Command(case.ticket.id, "note", Actor.AGENT, now, said, actor_name=case.agent))

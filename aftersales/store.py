@@ -45,11 +45,12 @@ from aftersales.rows import (
     sqlite_instant,
     ticket_from_row,
 )
-from aftersales.ticket import Change, Entry, Ticket
+from aftersales.ticket import Attachment, Change, Entry, Event, Ticket
 
 __all__ = [
     "Stale",
     "Taken",
+    "attach",
     "beat",
     "claim_due",
     "due_ids",
@@ -89,7 +90,7 @@ class Stale(Exception):
 
 
 class Taken(Exception):
-    """Somebody else has it already. `what`: waybill, open_key, platform_no, number, command, link."""
+    """Somebody else has it already. `what`: waybill, open_key, platform_no, number, command, link, attachment."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"already taken: {what}")
@@ -103,6 +104,7 @@ _TAKEN = {
     "uq_ticket_shop_id_number": "number",
     "pk_command": "command",
     "pk_ticket_link": "link",
+    "uq_attachment_ticket_id_sha256": "attachment",
 }
 
 
@@ -573,12 +575,15 @@ SELECT coalesce((SELECT sum(refund_fen) FROM ticket
 """
 
 
-def refunded_on(connection: Connection, shop_id: int, order_no: str, item_no: str, but: int = 0) -> int:
+def refunded_on(
+    connection: Connection, shop_id: int, order_no: str, item_no: str, but: int = 0, *, lock: bool = True
+) -> int:
     """What has been refunded of this item, or ordered to be, in 分, by any ticket `but` this one.
 
-    Whoever asks is about to order money: on PostgreSQL the next one who asks about the order waits for the commit.
+    `lock`: whoever asks is about to order money: on PostgreSQL the next one who asks about the order waits for the
+    commit.
     """
-    if connection.dialect.name == "postgresql":
+    if lock and connection.dialect.name == "postgresql":
         _run(connection, "SELECT pg_advisory_xact_lock(hashtextextended(?, ?))", order_no, shop_id)
     rows = _fetch(connection, REFUNDED_ON, shop_id, order_no, item_no, but, shop_id, order_no, item_no)
     return int(rows[0][0])
@@ -591,6 +596,21 @@ def find_platform_no(connection: Connection, shop_id: int, policy: str, platform
     """The ticket that has this number on the platform."""
     rows = _fetch(connection, FIND_PLATFORM_NO, shop_id, policy, platform_no)
     return rows[0][0] if rows else None
+
+
+ATTACH = """
+INSERT INTO attachment (shop_id, ticket_id, seq, kind, account, created_at,
+    name, media_type, bytes, sha256, file, width, height)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def attach(connection: Connection, ticket: Ticket, event: Event, files: Sequence[Attachment]) -> None:
+    """Write down the files of this piece of evidence. Taken if the ticket has one of the same content already."""
+    known = (ticket.shop_id, ticket.id, event.seq, event.facts.get("kind", ""), event.actor_name)
+    with _naming_what_is_taken():
+        for file in files:
+            _run(connection, ATTACH, *known, _at(connection, event.recorded_at), *file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,19 @@ class Payment(NamedTuple):
     status: str = "ordered"
 
 
+class Attachment(NamedTuple):
+    """A file of a piece of evidence, as it lies in the evidence folder under the random name `file`."""
+
+    name: str
+    media_type: str
+    bytes: int
+    sha256: str
+    file: str
+    #: in pixels, of pictures that say so
+    width: int | None = None
+    height: int | None = None
+
+
 class Opening(NamedTuple):
     """A ticket that a move opens beside this one."""
 

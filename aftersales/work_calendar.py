@@ -79,6 +79,25 @@ class WorkCalendar:
             return _MAKE_UP
         return published.holidays.get(day) or _WEEKEND.get(day.weekday(), "")
 
+    def is_holiday(self, day: date) -> bool:
+        """A day off by the calendar, whatever day of the week it is."""
+        return self._exceptions.get(day) is False
+
+    def source(self, day: date) -> str:
+        """Who says so: "operator" (the file), "published", or "projected" for a year that neither knows."""
+        if day in self._overrides.workdays or day in self._overrides.holidays:
+            return "operator"
+        return "published" if self.is_known(day) else "projected"
+
+    def special_days(self, year: int) -> list[date]:
+        """The days of a year that a weekday alone does not tell, and those that the operator's file names."""
+        return sorted(day for day in self._exceptions if day.year == year)
+
+    @cached_property
+    def known_years(self) -> tuple[int, ...]:
+        """The years whose calendar is published, by the package or by the file."""
+        return tuple(sorted(self._known_years))
+
     @cached_property
     def fingerprint(self) -> str:
         """Changes when a day or a year that it knows changes: then count provisional due times again.

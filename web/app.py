@@ -20,16 +20,22 @@ from web.pages import (
     automation,
     bulk,
     choices,
+    evidence,
     health,
+    machine,
+    moment,
     new,
     palette,
     queue,
+    reply_book,
     reports,
     rules,
     search,
     shift,
+    team,
     ticket,
     training,
+    uploads,
     views,
 )
 from web.rendering import page
@@ -58,6 +64,7 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if scheduler is not None:
             await run_in_threadpool(scheduler.start)
+        machine.draw_ahead(rules_provider())
         yield
         if scheduler is not None:
             await run_in_threadpool(scheduler.stop)
@@ -68,8 +75,26 @@ def create_app(
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
     rooms = (
-        *(assets, health, choices, queue, bulk, views, palette, new, ticket, reports, search, rules, shift),
+        assets,
+        health,
+        choices,
+        queue,
+        bulk,
+        views,
+        palette,
+        new,
+        ticket,
+        reports,
+        search,
+        rules,
+        shift,
         automation,
+        team,
+        moment,
+        evidence,
+        uploads,
+        machine,
+        reply_book,
     )
     for room in rooms:
         app.include_router(room.router)

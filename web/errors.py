@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
@@ -61,6 +62,13 @@ def _http(request: Request, error: Exception) -> Response:
     return answer
 
 
+def _unreadable(request: Request, error: Exception) -> Response:
+    """An address with something else than the number it is made of leads nowhere; a form like that is none of ours."""
+    assert isinstance(error, RequestValidationError)
+    in_path = any(one["loc"][:1] == ("path",) for one in error.errors())
+    return _answer(request, 404 if in_path else 422)
+
+
 def _own(error: HTTPException) -> str:
     """Our own sentences are Chinese; those of the framework stay unsaid."""
     return error.detail if not error.detail.isascii() else ""
@@ -76,6 +84,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Told, _told)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _unreadable)
     for busy in (DatabaseBusy, Stale, Taken, *UNREACHABLE):
         app.add_exception_handler(busy, _busy)
     app.add_exception_handler(Exception, _failed)

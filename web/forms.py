@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 
 from aftersales import queries
 from aftersales.errors import Refused
-from aftersales.fill_in import Form, from_text
+from aftersales.fill_in import Form, clean, from_text
 from aftersales.money import fen
 from aftersales.saying import said_by, say
 from aftersales.workflows.facts import EVIDENCE_LABELS
@@ -25,7 +26,11 @@ from web import words
 from web.i18n import gettext
 from web.site import Site
 
-VERSION, KEY, WHO, EVIDENCE = "_version", "_key", "_as", "_evidence"
+VERSION, KEY, WHO, EVIDENCE, LOOK = "_version", "_key", "_as", "_evidence", "_look"
+#: a contact that is recorded on the way
+CHANNEL, SUMMARY = "_channel", "_summary"
+#: a file of evidence; a text to the buyer that is sent in spite of a warning
+FILE, INSISTS = "_file", "_insists"
 #: whole forms, in bytes: a text of the greatest length allowed is 180 KB when it arrives
 MAX_BODY = 2 * 1024 * 1024
 _MAX_FIELDS = 200
@@ -46,6 +51,27 @@ class Posted:
     actor: str = ""
     version: int = 0
     key: str = ""
+    #: a contact recorded on the way: how, and what was said; both "" for none
+    channel: str = ""
+    summary: str = ""
+    #: whoever sends it has been told of a promise in it and sends it all the same
+    insists: bool = False
+    #: a file was chosen in it, and not uploaded: without a script a browser sends only its name
+    unsent: bool = False
+
+    #: sent to be looked at, not to be done
+    look: bool = False
+
+    def read(self, form: Form) -> tuple[dict[str, Any], dict[str, Refused]]:
+        """The values that can be read, and a refusal for each input that cannot."""
+        found: dict[str, Any] = {}
+        wrong: dict[str, Refused] = {}
+        for name, text in self.texts.items():
+            try:
+                found |= Posted({name: text}).facts(form)
+            except Refused as refusal:
+                wrong[name] = refusal
+        return found, wrong
 
     def facts(self, form: Form) -> dict[str, Any]:
         """Texts made into values. Refused: a text that no database can store, which must not even be looked for."""
@@ -83,7 +109,12 @@ async def _posted(request: Request) -> Posted:
         form = await request.form(max_files=0, max_fields=_MAX_FIELDS, max_part_size=MAX_BODY)
     except ValueError:  # no form, whatever its header says
         raise HTTPException(400, words.BROKEN_FORM) from None
-    sent = [(name, value.replace("\r\n", "\n")) for name, value in form.multi_items() if isinstance(value, str)]
+    return posted_of([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
+
+
+def posted_of(pairs: Iterable[tuple[str, str]]) -> Posted:
+    """What these texts of a form say. HTTPException 400: they are of no form of ours."""
+    sent = [(name, value.replace("\r\n", "\n")) for name, value in pairs]
     own = {name: value for name, value in sent if name.startswith("_")}
     version, key = own.get(VERSION, ""), own.get(KEY, "")
     if not re.fullmatch(r"[0-9]{1,9}", version) or not re.fullmatch(r"[0-9A-Za-z_-]{16,64}", key):
@@ -94,6 +125,11 @@ async def _posted(request: Request) -> Posted:
         actor=own.get(WHO, ""),
         version=int(version),
         key=key,
+        channel=own.get(CHANNEL, ""),
+        summary=own.get(SUMMARY, "").strip(),
+        insists=INSISTS in own,
+        unsent=any(name.partition(":")[0] == FILE and value for name, value in own.items()),
+        look=LOOK in own,
     )
 
 
@@ -115,7 +151,51 @@ def status(refusal: Refused | None) -> int:
     return 409 if refusal.code == "stale_version" else 422
 
 
+# ── what is read, field by field ──
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was filled in, and what is wrong with the rest, each by the name of its field."""
+
+    values: Mapping[str, Any]
+    problems: Mapping[str, str]
+
+
+def read(form: Form, texts: Mapping[str, str], also: Iterable[Fact] = ()) -> Read:
+    """Everything that is wrong at once, so that nobody mends one thing and is told of the next."""
+    required = {fact.name for fact in (*form.asks, *also)}
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for fact in _once(form.facts):
+        text = texts.get(fact.name, "")
+        if not text.strip():
+            problems |= {fact.name: "请选择" if fact.choices else "请填写"} if fact.name in required else {}
+            continue
+        try:
+            values[fact.name] = _read_one(form, fact, text)
+        except ValueError as problem:
+            problems[fact.name] = said_by(problem)
+    return Read(values, problems)
+
+
+def _read_one(form: Form, fact: Fact, text: str) -> Any:
+    """ValueError says what is wrong with it."""
+    if _UNSTORABLE.search(text):
+        raise ValueError(words.UNSTORABLE)
+    if fact.kind == "fen":
+        return clean(fact, fen(text, allow_negative=True))
+    try:
+        typed = from_text(form, {fact.name: text})[fact.name]
+    except ValueError:  # --5, or a number of thousands of digits
+        typed = text
+    return clean(fact, typed)
+
+
 # ── what is drawn ──
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -130,6 +210,10 @@ class Input:
     choices: Sequence[tuple[str, str]] = ()
     #: the value that is taken when nothing is filled in
     default: str = ""
+    #: what is wrong with what was typed
+    error: str = ""
+    #: the largest amount, in 分
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -143,30 +227,46 @@ class Drawn:
     version: int
     evidence: Sequence[tuple[str, str]] = ()
     ticked: Sequence[str] = ()
+    channel: str = "im"
+    summary: str = ""
     #: new each time: a form shown again is another attempt
     key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
 
 
 def draw(
-    form: Form, by: Sequence[Actor], *, version: int, actor: str = "", sent: Posted | None = None, evidence: bool = True
+    form: Form,
+    by: Sequence[Actor],
+    *,
+    version: int,
+    actor: str = "",
+    sent: Posted | None = None,
+    evidence: bool = True,
+    errors: Mapping[str, str] = _NONE,
+    most: Mapping[str, int] = _NO_LIMITS,
 ) -> Drawn:
-    """The form as it is first shown, or with everything that was typed into it."""
+    """The form as it is first shown, or with everything that was typed into it. `errors`, `most`: by the names of the
+    inputs."""
     able = [(one.value, gettext(one.label)) for one in sorted(by, key=lambda one: one != Actor.AGENT)]
     chosen = sent.actor if sent else actor
     return Drawn(
         label=gettext(form.label),
-        inputs=inputs(form, None if sent is None else sent.texts),
+        inputs=[
+            replace(one, error=errors.get(one.name, ""), most=most.get(one.name))
+            for one in inputs(form, None if sent is None else sent.texts)
+        ],
         actors=able,
         actor=chosen if chosen in dict(able) else able[0][0],
         version=version,
         evidence=tuple((kind, gettext(label)) for kind, label in EVIDENCE_LABELS.items()) if evidence else (),
         ticked=() if sent is None else sent.evidence,
+        channel="im" if sent is None else sent.channel,
+        summary="" if sent is None else sent.summary,
     )
 
 
 def inputs(form: Form, typed: Mapping[str, str] | None) -> list[Input]:
     asked = {fact.name for fact in form.asks}
-    return [_input(fact, fact.name in asked, typed) for fact in _once(form.facts)]
+    return [_input(fact, fact.name in asked, typed) for fact in _once(form.facts) if fact.kind != "evidence"]
 
 
 def _once(facts: Iterable[Fact]) -> Iterable[Fact]:

@@ -1,9 +1,9 @@
 """Templates: one Jinja environment, everything escaped, and what every template may use.
 
-{{ _("待办工单") }}      the page's own words
-{{ label | t }}          words of the tables and of the engine; what people wrote inside is marked as `data` marks it,
-                         so in an attribute write {{ label | t | striptags }}
-{{ rule.ends | said }}   the same where the shop may have written the words: without an English they are marked Chinese
+{{ _("待办工单") }}      the page's own words; with values also in attributes
+{{ say("没有 {number} 这张工单", number=number) }}   the same in running text, where what people wrote is marked
+{{ label | t }}          words of the tables and of the engine; what people wrote inside, and words of the operator's
+                         own rule files, are marked as `data` marks them: in an attribute {{ label | t | striptags }}
 {{ buyer | data }}       what people wrote: stays as it is, marked lang="zh-CN" on an English page
 {{ icon("clock") }}      a picture of icons.svg, silent to screen readers
 {{ at | shown }} {{ seconds | lasting }} {{ fen | yuan }}
@@ -24,8 +24,8 @@ from markupsafe import Markup, escape
 from aftersales import clock
 from aftersales.clock import shown
 from aftersales.money import yuan
-from aftersales.saying import Listed, Said, Written
-from web import i18n, shell, visit, words
+from aftersales.saying import Listed, Said, Written, say
+from web import i18n, opening, shell, try_moment, visit, words
 from web.assets import asset, integrity
 
 _templates = Environment(
@@ -45,29 +45,25 @@ def data(text: Any) -> Markup:
 
 
 def spoken(value: Any) -> Any:
-    """What the tables call it and what the engine said, in the language of this visit."""
-    if not i18n.english() or not isinstance(value, str):
+    """What the tables call it and what the engine said, in the language of this visit.
+
+    Words without an English, such as those of the operator's own rule files, are said to be Chinese.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    if isinstance(value, Written):
-        return data(value)
-    if isinstance(value, Listed):
-        return escape(i18n.gettext(value.between)).join(spoken(one) for one in value.items)
-    if isinstance(value, Said) and value.values:
-        parts = {name: spoken(one) for name, one in value.values.items()}
-        return Markup(escape(i18n.gettext(value.template))).format(**parts)  # noqa: S704 -- escaped here
-    return i18n.translated(value)
-
-
-def said(value: Any) -> Markup:
-    """As `spoken`; words without an English, such as those of the operator's own rule files, are said to be Chinese."""
-    if not i18n.english() or not isinstance(value, str):
+    if not i18n.english():
         return escape(value)
     if isinstance(value, Listed):
-        return escape(i18n.gettext(value.between)).join(said(one) for one in value.items)
+        return escape(i18n.gettext(value.between)).join(spoken(one) for one in value.items)
     if isinstance(value, Said) and i18n.knows(value.template):
-        parts = {name: said(one) for name, one in value.values.items()}
+        parts = {name: spoken(one) for name, one in value.values.items()}
         return Markup(escape(i18n.gettext(value.template))).format(**parts)  # noqa: S704 -- escaped here
     return escape(i18n.gettext(value)) if i18n.knows(value) and not isinstance(value, Written) else data(value)
+
+
+def phrase(text: str, /, **values: Any) -> Any:
+    """The page's own words with values in them, each shown as `t` shows it."""
+    return spoken(say(text, **values))
 
 
 def icon(name: str) -> Markup:
@@ -88,6 +84,7 @@ def _path_with(_context: Context, **changed: Any) -> str:
 
 _templates.globals |= {
     "_": i18n.gettext,
+    "say": phrase,
     "asset": asset,
     "integrity": integrity,
     "icon": icon,
@@ -96,7 +93,9 @@ _templates.globals |= {
     "language_switch": shell.language_switch,
     "visit": visit.current.get,
     "path_with": _path_with,
+    "moment_tried": try_moment.of_visit,
     "english": i18n.english,
+    "started": opening.started,
 }
 _templates.filters |= {
     "yuan": yuan,
@@ -106,7 +105,6 @@ _templates.filters |= {
     "lasting": words.lasting,
     "t": spoken,
     "data": data,
-    "said": said,
 }
 
 

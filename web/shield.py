@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web import visit
 from web.errors import error_page
 from web.forms import MAX_BODY
+from web.uploads import too_long
 
 HEADERS = {
     # nothing but our own files; data: for the pictures inside Tabler's stylesheet
@@ -26,6 +29,7 @@ HEADERS = {
 #: pages are asked for again each time, yet kept for Back, so that a half-filled form is still there
 _PAGES = "private, no-cache"
 _FOR_EVER = "public, max-age=31536000, immutable"
+_UPLOAD = re.compile("/t/[^/]+/evidence")
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
@@ -54,9 +58,19 @@ class Shield:
         if scope["method"] not in _SAFE and comes_from_elsewhere(headers):
             return error_page(403)
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or len(length) > 12 or int(length) > MAX_BODY:
-            return error_page(413)
+        longest, sentence = _longest(scope)
+        if not length.isdecimal() or len(length) > 12 or int(length) > longest:
+            return error_page(413, sentence)
         return self.app
+
+
+def _longest(scope: Scope) -> tuple[int, str]:
+    """How long a body may be, in bytes, and what is said of a longer one: files of evidence may be long."""
+    site = getattr(scope["app"].state, "site", None)
+    if site is None or scope["method"] != "POST" or not _UPLOAD.fullmatch(scope["path"]):
+        return MAX_BODY, ""
+    longest = site.settings.upload_mb * 1_000_000
+    return longest, too_long(longest)
 
 
 def comes_from_elsewhere(headers: Headers) -> bool:

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from web import i18n
 
 THEMES = ("auto", "light", "dark")
-LANGUAGE, THEME, KEYS, SESSION = "language", "theme", "keys", "session"
+LANGUAGE, THEME, KEYS, SESSION, OPENED = "language", "theme", "keys", "session", "opened"
 
 
 @dataclass
@@ -27,6 +27,8 @@ class Visit:
     #: single-key shortcuts may be switched off (WCAG 2.1.4)
     keys: bool = True
     session: str = ""
+    #: the ticket that this browser has opened a moment ago
+    opened: str = ""
     #: asked for by a script, as a part of a page that is there already
     partial: bool = False
     known: dict[str, Any] = field(default_factory=dict)
@@ -34,6 +36,10 @@ class Visit:
     @property
     def address(self) -> str:
         return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.query, keep_blank_values=True, max_num_fields=200)
 
     def with_query(self, changed: Mapping[str, Any]) -> str:
         """This address with these values in its query; None takes one out."""
@@ -57,6 +63,7 @@ def begin(connection: HTTPConnection) -> Visit:
         theme=theme if theme in THEMES else "auto",
         keys=cookies.get(KEYS) != "off",
         session=cookies.get(SESSION, ""),
+        opened=cookies.get(OPENED, ""),
         partial="hx-request" in connection.headers,
     )
     current.set(visit)

@@ -19,7 +19,7 @@ from aftersales.workflows import facts
 from aftersales.workflows.facts import EVIDENCE_LABELS
 from aftersales.workflows.links import RELATIONS
 from aftersales.workflows.plain import PLAIN_ACTIONS
-from aftersales.workflows.vocabulary import Actor, ClockEffect, Fact, Workflow
+from aftersales.workflows.vocabulary import Actor, ClockEffect, Fact, Party, Workflow
 from web.i18n import gettext, translated
 
 FLAGS = {
@@ -60,6 +60,9 @@ CLOCK_EFFECTS = {
     ClockEffect.ENDS: "停止计时",
 }
 EVENT_KINDS = {"reminder": "到期提醒", "target": "店内目标", "calendar": "工作日历更新"}
+PURPOSES = {"refund": "退款", "repair_cost": "维修费", "compensation": "补偿"}
+TYPE_ICONS = {"exchange": "swap", "repair": "wrench", "refund": "yuan", "lost_parcel": "parcel", "bad_review": "star"}
+PARTY_ICONS = {Party.MERCHANT: "shop", Party.BUYER: "user", Party.PLATFORM: "shield", Party.COURIER: "truck"}
 GOODS = {"buyer": "在买家处", "on_the_way": "在途", "merchant": "在商家处"}
 #: fields that no fact of the tables stands for
 _OTHER_FIELDS = {
@@ -79,6 +82,7 @@ _EVERY_FACT = {fact.name: fact for fact in vars(facts).values() if isinstance(fa
 BROKEN_FORM = "这张表单不完整，请回到工单重新打开再提交"
 UNSTORABLE = "含有不能保存的字符，请删去后重填"
 UNKNOWN_FIELD = "表单"
+UNKNOWN_NAME = "这张表单没有这一项"
 SENT_BEFORE = "这张表单刚才已经提交过，那一次已经办成。这次的内容不同：确实还要再办，请再提交一次"
 
 
@@ -102,11 +106,17 @@ def state_label(rules: Rules, workflow: str, state: str) -> str:
         return state
 
 
-def turn(rules: Rules, workflow: str, state: str) -> str:
-    """Whom the ticket waits for; "" for nobody."""
+def party(rules: Rules, workflow: str, state: str) -> Party | None:
+    """Whom the ticket waits for; None for nobody."""
     table = rules.catalog.workflows.get(workflow)
     found = next((one for one in table.states if one.name == state), None) if table else None
-    return "" if found is None or found.waits_for is None else gettext(found.waits_for.value)
+    return None if found is None else found.waits_for
+
+
+def turn(rules: Rules, workflow: str, state: str) -> str:
+    """The same in words; "" for nobody."""
+    found = party(rules, workflow, state)
+    return "" if found is None else gettext(found.value)
 
 
 def workflow_label(rules: Rules, key: str) -> str:
@@ -161,8 +171,16 @@ def _named(fact: Fact | None, name: str, value: Any) -> list[tuple[str, str]]:
         return []
     if isinstance(value, Mapping):  # what a platform's export says of a ticket, in its own words
         return [(str(label), str(said)) for label, said in value.items() if said]
-    label = _OTHER_FIELDS.get(name, name) if fact is None else fact.label
-    return [(gettext(label), shown_value(fact, name, value))]
+    return [(gettext(field_label(fact, name)), shown_value(fact, name, value))]
+
+
+def fact_named(name: str) -> Fact | None:
+    """A fact that some type of ticket has."""
+    return _EVERY_FACT.get(name)
+
+
+def field_label(fact: Fact | None, name: str) -> str:
+    return _OTHER_FIELDS.get(name, name) if fact is None else fact.label
 
 
 def shown_value(fact: Fact | None, name: str, value: Any) -> str:

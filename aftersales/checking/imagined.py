@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aftersales.policies.vocabulary import Policy
+from aftersales.saying import listed, say
 from aftersales.ticket import NOWHERE, Ticket
 from aftersales.workflows.context import Context, Draft
 from aftersales.workflows.vocabulary import Branch, Choice, Fact, Import, Move, State
@@ -116,16 +117,18 @@ def described(facts: Iterable[Fact], some: Sequence[Mapping[str, Any]], all_: Se
     for fact in facts if some else ():
         values = dict.fromkeys(fields.get(fact.name) for fields in some)
         if len(values) < len({fields.get(fact.name) for fields in all_}):
-            said.append(f"{fact.label}{_said(fact, values)}")
-    return "，".join(said) or ("任何工单" if some else "")
+            said.append(_said(fact, values))
+    return listed(said, "，") if said else say("任何工单") if some else ""
 
 
 def _said(fact: Fact, values: Iterable[Any]) -> str:
     if fact.kind == "bool":
-        return "：" + "、".join("是" if value else "否" for value in values)
+        return say("{fact}：{values}", fact=fact.label, values=listed("是" if value else "否" for value in values))
     if fact.kind == "time":
-        return "：" + "、".join("没有" if value is None else "已过" for value in values)
-    return "为" + "、".join(f"「{dict(fact.choices).get(value, value)}」" for value in values)
+        known = listed("没有" if value is None else "已过" for value in values)
+        return say("{fact}：{values}", fact=fact.label, values=known)
+    labels = [say("「{value}」", value=dict(fact.choices).get(value, value)) for value in values]
+    return say("{fact}为{values}", fact=fact.label, values=listed(labels))
 
 
 # ── does a choice always lead somewhere? ──

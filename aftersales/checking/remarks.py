@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from aftersales.checking.book import Book
 from aftersales.checking.imagined import Test, arrived, combinations, described, facts_asked, holds
-from aftersales.policies.vocabulary import Policy
+from aftersales.saying import listed, say
 from aftersales.workflows.context import Context
 from aftersales.workflows.vocabulary import Import, Move, Opening, State
 
@@ -16,25 +16,26 @@ def remarks(book: Book) -> Iterator[str]:
     policy = book.policy
     silent = [workflow.label for workflow in book.workflows if not book.rules_of(workflow)]
     if silent:
-        yield f"{policy.label}：没有{'、'.join(silent)}的时限规则，这些工单在这里不设时钟"
+        yield say("{policy}：没有{types}的时限规则，这些工单在这里不设时钟", policy=policy.label, types=listed(silent))
     for workflow in book.workflows:
         for state in workflow.waiting:
             uncovered = _uncovered(book, state)
             if uncovered:
-                yield f"{policy.label}：{workflow.label}「{state.label}」，{uncovered}：没有规则，不设时钟"
+                yield say(
+                    "{policy}：{type}「{state}」，{which}：没有规则，不设时钟",
+                    policy=policy.label, type=workflow.label, state=state.label, which=uncovered,
+                )  # fmt: skip
     lines = [(rule, limit) for rule in policy.clock_rules for limit in rule.history[-1:] if limit.within is not None]
-    yield from _told(
-        policy, "条按我们的读法执行（assumed）", [r.id for r, line in lines if line.assumed and not line.off]
-    )
-    yield from _told(policy, "条只有第三方转载为据，却在执行", [
-        rule.id for rule, line in lines if line.document.confidence == "public-3rdparty" and not line.off
-    ])  # fmt: skip
-    yield from _told(policy, "条写着但没有启用（off）", [rule.id for rule, line in lines if line.off])
-
-
-def _told(policy: Policy, what: str, ids: list[str]) -> Iterator[str]:
-    if ids:
-        yield f"{policy.label}：{len(ids)} {what}：{'、'.join(ids)}"
+    acting = [(rule.id, line) for rule, line in lines if not line.off]
+    for template, ids in (
+        ("{policy}：{n} 条按我们的读法执行（assumed）：{rules}", [id for id, line in acting if line.assumed]),
+        ("{policy}：{n} 条只有第三方转载为据，却在执行：{rules}", [
+            id for id, line in acting if line.document.confidence == "public-3rdparty"
+        ]),
+        ("{policy}：{n} 条写着但没有启用（off）：{rules}", [rule.id for rule, line in lines if line.off]),
+    ):  # fmt: skip
+        if ids:
+            yield say(template, policy=policy.label, n=len(ids), rules=listed(ids))
 
 
 def _uncovered(book: Book, state: State) -> str:

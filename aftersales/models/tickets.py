@@ -81,6 +81,8 @@ class TicketRow(SQLModel, table=True):
         # of one agent, most urgent first
         Index("ix_ticket_queue_of_owner", "shop_id", "owner", "due_at", "id", **where("closed_at IS NULL")),
         Index("ix_ticket_order", "shop_id", "order_no"),
+        # what else a buyer has with a shop
+        Index("ix_ticket_buyer", "shop_id", "buyer", "id", **where("buyer <> ''")),
         Index(
             "uq_ticket_platform_no",
             "shop_id",

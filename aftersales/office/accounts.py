@@ -57,7 +57,7 @@ def add(
 ) -> Account:  # fmt: skip
     """A new sub-account. Refused: the name is taken, or is not `main:sub` with an ASCII colon, or the main account
     has no place left."""
-    if not LOGIN.fullmatch(login):
+    if not LOGIN.fullmatch(login) or text_problem(login, 200) is not None:
         raise Refused(
             "invalid_field", say("账号名「{login}」要写成「主账号:子账号」，中间是英文冒号", login=login[:60])
         )
@@ -144,6 +144,8 @@ def everyone(engine: Engine) -> list[Account]:
 
 
 def named(engine: Engine, login: str) -> Account | None:
+    if text_problem(login, 200) is not None:  # nobody is called what cannot be stored
+        return None
     with reading(engine) as connection:
         row = connection.execute(_WHOLE.where(_ACCOUNT.c.login == login)).first()
     return None if row is None else _account(row)

@@ -29,7 +29,7 @@ from aftersales.durations import Duration, civil_days, days, hours, workdays
 from aftersales.saying import say
 from aftersales.ticket import Ticket
 from aftersales.work_calendar import WorkCalendar
-from aftersales.workflows.context import Context
+from aftersales.workflows.context import Closing, Context
 from aftersales.workflows.guards import Guard
 from aftersales.workflows.vocabulary import Fact, Move, State, Timeout
 
@@ -344,18 +344,32 @@ class Policy:
         return None
 
     def attempts(self, move: Move) -> int | None:
-        return min((rule.at_most for rule in self._rulings(Attempts, move)), default=None)
+        found = self.attempts_by(move)
+        return None if found is None else found[1]
+
+    def attempts_by(self, move: Move) -> tuple[str, int] | None:
+        """(rule, how often at most)."""
+        rules = self._rulings(Attempts, move)
+        return min(((rule.id, rule.at_most) for rule in rules), key=lambda found: found[1], default=None)
+
+    def windows(self, move: Move, context: Context) -> list[Closing]:
+        """Those in force that concern the attempt, or may once more is known."""
+        found = []
+        for rule in self._rulings(Window, move):
+            awaits = () if rule.when is None else rule.when.awaits(context)
+            if not rule.holds(context.now) or (rule.when and not awaits and not rule.when.test(context)):
+                continue
+            start = None if awaits else context.value(rule.counted_from)
+            closes = None if start is None else rule.within.after(start, WorkCalendar.default()).due_at
+            found.append(Closing(rule.id, rule.label, str(rule.within), rule.counted_from, closes, awaits))
+        return found
 
     def window_closed(self, move: Move, context: Context) -> str | None:
         """The sentence that says which window closed when, or None."""
-        for rule in self._rulings(Window, move):
-            start = context.value(rule.counted_from)
-            if start is None or not rule.holds(context.now) or (rule.when and not rule.when.test(context)):
-                continue
-            closes = rule.within.after(start, WorkCalendar.default()).due_at
-            if context.now > closes:
+        for window in self.windows(move, context):
+            if window.closes is not None and context.now > window.closes:
                 words = "{label}的期限 {time} 已过（{rule}），不能再办理"
-                return say(words, label=rule.label, time=shown(closes), rule=rule.id)
+                return say(words, label=window.label, time=shown(window.closes), rule=window.rule)
         return None
 
     def agrees_at_once(self, move: Move, context: Context) -> bool:

@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aftersales.ticket import Entry, Payment, Ticket
 from aftersales.workflows.vocabulary import Fact, Move
+
+
+class Closing(NamedTuple):
+    """A window of the rule book as it stands for one attempt."""
+
+    rule: str
+    label: str
+    #: in words: 7天
+    length: str
+    counted_from: Fact
+    #: when it closes; None while that cannot be told
+    closes: datetime | None
+    #: what must be known to tell whether it concerns the attempt at all
+    awaits: tuple[Fact, ...] = ()
 
 
 class Rulings(Protocol):
@@ -19,6 +33,8 @@ class Rulings(Protocol):
     def permits(self, move: Move) -> bool: ...
     def forbids(self, move: Move, context: Context) -> str | None: ...
     def attempts(self, move: Move) -> int | None: ...
+    def attempts_by(self, move: Move) -> tuple[str, int] | None: ...
+    def windows(self, move: Move, context: Context) -> Sequence[Closing]: ...
     def window_closed(self, move: Move, context: Context) -> str | None: ...
     def agrees_at_once(self, move: Move, context: Context) -> bool: ...
     def awaits_version(self, move: Move, context: Context) -> bool: ...

@@ -291,5 +291,7 @@ can_amend = _yes_no("can_amend", "仍可改评", default=True)
 # ── 各种工单都有的动作 ──
 channel = Fact("channel", "沟通方式", "choice", _choices(im="平台聊天", phone="电话"))
 evidence_kind = Fact("kind", "凭证种类", "choice", tuple(EVIDENCE_LABELS.items()))
+#: SHA-256 of the files uploaded with it, so that the chain of events vouches for them; no form asks for it
+fingerprints = Fact("fingerprints", "文件指纹", "evidence")
 due_at = _time("due_at", "平台给的期限")
 agent = _text("agent", "交给谁")

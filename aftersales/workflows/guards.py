@@ -18,11 +18,25 @@ from aftersales.clock import shown
 from aftersales.money import voucher_share, yuan
 from aftersales.saying import Listed, Written, listed, say
 from aftersales.workflows import facts as f
-from aftersales.workflows.context import Context
+from aftersales.workflows.context import Closing, Context
 from aftersales.workflows.facts import Evidence
-from aftersales.workflows.vocabulary import Fact, State
+from aftersales.workflows.vocabulary import Fact, Needed, State, needed
 
 NOTHING, FACTS, HISTORY, KNOWN = "nothing", "facts", "history", "known"
+
+
+#: how a condition stands before anybody tries
+MET, NOT_MET, NOT_KNOWN = "met", "not_met", "not_known"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a condition stands, in a sentence, by which clause; `awaits`: the facts that would tell."""
+
+    verdict: str
+    sentence: str
+    clause: str = ""
+    awaits: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,9 +48,39 @@ class Guard:
     reads: str = NOTHING
     #: a sentence that names what was found; `says` where absent
     explain: Callable[[Context], str] | None = None
+    #: the facts without which it cannot be told, some of them in some cases only
+    of: tuple[Fact | Needed, ...] = ()
+    #: the field of the form that a refusal is about
+    about: str = ""
+    #: the largest amount it lets through, in 分
+    limit: Callable[[Context], int] | None = None
+    #: said before anybody tries, where it is met or not known yet; without it, only what is not met is worth a word
+    asks: Callable[[Context], Iterable[Standing]] | None = None
 
     def sentence(self, context: Context) -> str:
         return self.says if self.explain is None else self.explain(context)
+
+    def awaits(self, context: Context) -> tuple[Fact, ...]:
+        """What must be known before it can be told."""
+        facts = [one if isinstance(one, Fact) else one.fact if one.when.test(context) else None for one in self.of]
+        return tuple(fact for fact in facts if fact is not None and context.value(fact) is None)
+
+    def standing(self, context: Context) -> list[Standing]:
+        """How it stands for this attempt, which may lack facts. What is not met is said as the refusal says it."""
+        awaits = self.awaits(context)
+        told = list(self.asks(context)) if self.asks else []
+        if awaits:
+            return [replace(one, verdict=NOT_KNOWN, awaits=awaits) for one in told]
+        if self.test(context):
+            return told
+        clause = next((one.clause for one in told if one.verdict == NOT_MET), "")
+        others = [one for one in told if one.verdict != NOT_MET]
+        return [Standing(NOT_MET, self.sentence(context), clause), *others]
+
+
+def asking(sentence: str, clause: str = "") -> Callable[[Context], Iterable[Standing]]:
+    """The same sentence for every attempt."""
+    return lambda c: [Standing(MET, sentence, clause)]
 
 
 # ── 条件（用在 only=、when() 里） ──
@@ -49,13 +93,13 @@ def condition(says: str) -> Callable[[Callable[[Context], bool]], Guard]:
 def is_one_of(fact: Fact, *values: Any) -> Guard:
     """The ticket's fact has one of these values."""
     says = say("{label}为{values}", label=fact.label, values=_labels(fact, values))
-    return Guard("illegal_transition", says, lambda c: c.remembered(fact) in values)
+    return Guard("illegal_transition", says, lambda c: c.remembered(fact) in values, of=(fact,))
 
 
 def is_given(fact: Fact, *values: Any) -> Guard:
     """What is filled in now has one of these values."""
     says = say("{label}：{value}", label=fact.label, value=_labels(fact, values))
-    return Guard("illegal_transition", says, lambda c: c.value(fact) in values, FACTS)
+    return Guard("illegal_transition", says, lambda c: c.value(fact) in values, FACTS, of=(fact,))
 
 
 def _labels(fact: Fact, values: Iterable[Any]) -> Listed:
@@ -76,7 +120,8 @@ def lacks(fact: Fact) -> Guard:
 
 def both(*conditions: Guard) -> Guard:
     says = listed((one.says for one in conditions), "且")
-    return Guard("illegal_transition", says, lambda c: all(one.test(c) for one in conditions))
+    of = tuple(fact for one in conditions for fact in one.of)
+    return Guard("illegal_transition", says, lambda c: all(one.test(c) for one in conditions), of=of)
 
 
 def in_state(*states: State) -> Guard:
@@ -203,15 +248,21 @@ buyer_informed = Guard(
 # ── 资格、次数、期限 ──
 
 
-def _refuses(code: str, says: str, test: Callable[[Context], bool], reads: str = FACTS) -> Guard:
-    return Guard(code, says, test, reads)
-
-
-sku_is_exchangeable = _refuses(
-    "not_entitled", "这个商品不支持换货，请改为退款或维修", lambda c: bool(c.value(f.sku_exchangeable))
+sku_is_exchangeable = Guard(
+    "not_entitled",
+    "这个商品不支持换货，请改为退款或维修",
+    lambda c: bool(c.value(f.sku_exchangeable)),
+    FACTS,
+    about=f.sku_exchangeable.name,
+    asks=asking("商品支持换货"),
 )
-not_worn = _refuses(
-    "not_entitled", "穿过、洗过或影响二次销售的商品不受理换货，请向买家说明", lambda c: not c.value(f.worn)
+not_worn = Guard(
+    "not_entitled",
+    "穿过、洗过或影响二次销售的商品不受理换货，请向买家说明",
+    lambda c: not c.value(f.worn),
+    FACTS,
+    about=f.worn.name,
+    asks=asking("没有穿过、洗过，不影响二次销售"),
 )
 no_open_ticket_on_item = Guard(
     "duplicate_open_ticket",
@@ -219,6 +270,8 @@ no_open_ticket_on_item = Guard(
     lambda c: c.known.duplicate_open is None,
     KNOWN,
     lambda c: say("这个商品已有进行中的售后单 {number}，请在那一张上处理", number=c.known.duplicate_open),
+    about="item_no",
+    asks=asking("没有进行中的同类售后单"),
 )
 
 
@@ -228,10 +281,34 @@ def _attempts_left(c: Context) -> bool:
     return limit is None or used < limit
 
 
+def _attempts(c: Context) -> Iterable[Standing]:
+    found = c.policy.attempts_by(c.move)
+    if found is not None:
+        rule, most = found
+        used = c.ticket.fields.get("attempts_used", c.value(f.prior_attempts))
+        sentence = say("申请次数：最多 {most} 次，已用 {used} 次", most=most, used=used)
+        yield Standing(MET if used < most else NOT_MET, sentence, rule)
+
+
+def _windows(c: Context) -> Iterable[Standing]:
+    return [_window(window, c) for window in c.policy.windows(c.move, c)]
+
+
+def _window(window: Closing, c: Context) -> Standing:
+    if window.closes is None:
+        awaits = window.awaits or (window.counted_from,)
+        sentence = say("{label}：限{length}", label=window.label, length=window.length)
+        return Standing(NOT_KNOWN, sentence, window.rule, awaits)
+    sentence = say("{label}：到 {time} 为止", label=window.label, time=shown(window.closes))
+    return Standing(MET if c.now <= window.closes else NOT_MET, sentence, window.rule)
+
+
 attempts_left = Guard(
     "attempts_exhausted",
     "申请和修改的次数已经用完，不能再提交，请与买家另行协商",
     _attempts_left,
+    about=f.prior_attempts.name,
+    asks=_attempts,
 )
 within_window = Guard(
     "window_closed",
@@ -239,6 +316,7 @@ within_window = Guard(
     lambda c: c.policy.window_closed(c.move, c) is None,
     NOTHING,
     lambda c: c.policy.window_closed(c.move, c) or "",
+    asks=_windows,
 )
 reject_allowed = Guard(
     "reject_not_allowed",
@@ -262,8 +340,19 @@ def _statute_category(c: Context) -> bool:
     return c.value(f.refund_reason) != "no_reason_7d" or c.value(f.category) not in exempt
 
 
-not_exempt_from_seven_days = _refuses(
-    "not_entitled", "定作、鲜活易腐、已拆封数字化商品、报刊不适用七天无理由，请买家改选其他原因", _statute_category
+def _seven_days_asked(c: Context) -> Iterable[Standing]:
+    if c.value(f.refund_reason) == "no_reason_7d":
+        yield Standing(MET, "商品适用七天无理由")
+
+
+not_exempt_from_seven_days = Guard(
+    "not_entitled",
+    "定作、鲜活易腐、已拆封数字化商品、报刊不适用七天无理由，请买家改选其他原因",
+    _statute_category,
+    FACTS,
+    of=(f.refund_reason,),
+    about=f.refund_reason.name,
+    asks=_seven_days_asked,
 )
 
 # ── 运单与地址 ──
@@ -288,6 +377,7 @@ waybill_ok = Guard(
     lambda c: _waybill(c) is None,
     KNOWN,
     lambda c: _waybill(c) or "",
+    about=f.waybill_no.name,
 )
 
 FORWARDERS = ("转运仓", "轉運倉", "集运仓", "集運倉")
@@ -298,7 +388,13 @@ def _address_ok(c: Context) -> bool:
     return not any(word in where for word in FORWARDERS)
 
 
-address_ok = Guard("forbidden_address", "收货地址是转运仓，不能发货，请让买家换一个地址并填在这里", _address_ok, FACTS)
+address_ok = Guard(
+    "forbidden_address",
+    "收货地址是转运仓，不能发货，请让买家换一个地址并填在这里",
+    _address_ok,
+    FACTS,
+    about=f.address.name,
+)
 
 # ── 金额（分） ──
 
@@ -308,7 +404,7 @@ def positive(fact: Fact) -> Guard:
         amount = c.facts.get(fact.name)
         return amount is None or amount > 0
 
-    return Guard("invalid_field", say("{label}须大于 0", label=fact.label), test, FACTS)
+    return Guard("invalid_field", say("{label}须大于 0", label=fact.label), test, FACTS, about=fact.name)
 
 
 def left_fen(c: Context) -> int:
@@ -331,6 +427,8 @@ def at_most(fact: Fact, limit: Callable[[Context], int], what: str, reads: str =
         test,
         reads,
         too_much,
+        about=fact.name,
+        limit=limit,
     )
 
 
@@ -344,18 +442,38 @@ asked_amount_positive = Guard(
     "退款金额须大于 0；已全额退过的订单不能再申请",
     lambda c: _is_voucher(c) or asked_amount(c) > 0,
     FACTS,
+    of=(f.paid_fen, f.refund_kind),
+    about=f.amount_fen.name,
 )
+
+
+def _money_left(c: Context) -> Iterable[Standing]:
+    """What may still be refunded: what earlier tickets refunded counts, whatever was filled in."""
+    if f.paid_fen.name not in c.facts:
+        return [Standing(MET, "还能退的金额")]
+    paid, refunded, left = (yuan(fen) for fen in (c.ticket.paid_fen, c.ticket.refunded_fen, c.ticket.left_fen))
+    return [Standing(MET, say("还能退 {left}：实付 {paid}，已退 {refunded}", left=left, paid=paid, refunded=refunded))]
+
+
 refunded_within_paid = Guard(
-    "invalid_field", "已退金额不能多于实付金额，请核对后重填", lambda c: c.ticket.left_fen >= 0, FACTS
+    "invalid_field",
+    "已退金额不能多于实付金额，请核对后重填",
+    lambda c: c.ticket.left_fen >= 0,
+    FACTS,
+    of=(f.paid_fen,),
+    about=f.refunded_fen.name,
+    asks=_money_left,
 )
 asked_amount_within_paid = Guard(
     "amount_exceeded",
     "退款金额超过还能退的金额，请改小",
-    lambda c: asked_amount(c) <= c.ticket.left_fen,
+    lambda c: not vouchers_add_up(c) or asked_amount(c) <= c.ticket.left_fen,
     FACTS,
     lambda c: say(
         "退款金额 {amount} 超过还能退的金额 {most}，请核对", amount=yuan(asked_amount(c)), most=yuan(c.ticket.left_fen)
     ),
+    of=(f.paid_fen, f.refund_kind, needed(f.voucher_total, when=is_given(f.refund_kind, "voucher"))),
+    about=f.amount_fen.name,
 )
 amount_within_paid = at_most(f.amount_fen, left_fen, "还能退的金额", KNOWN)
 money_still_there = Guard(
@@ -378,6 +496,7 @@ amount_editable = Guard(
     "仅退款的金额不可修改，请按申请金额处理，或请买家修改申请",
     lambda c: c.facts.get("amount_fen") in (None, _asked(c)) or not c.policy.fixes_amount(c.move, c),
     FACTS,
+    about=f.amount_fen.name,
 )
 consent_to_deduct = Guard(
     "evidence_required",
@@ -392,6 +511,12 @@ consent_to_deduct = Guard(
 def vouchers_left(c: Context) -> int:
     given = {fact.name: c.value(fact) or 0 for fact in (f.voucher_total, f.voucher_used, f.voucher_refunded)}
     return int(given["voucher_total"] - given["voucher_used"] - given["voucher_refunded"])
+
+
+def vouchers_add_up(c: Context) -> bool:
+    """Else what they are worth cannot be told; conditions of their own say what is wrong with the numbers."""
+    total, count = c.value(f.voucher_total), c.facts.get("voucher_count") or vouchers_left(c)
+    return not _is_voucher(c) or total is None or 0 <= count <= total
 
 
 def asked_amount(c: Context) -> int:
@@ -413,23 +538,32 @@ def _is_voucher(c: Context) -> bool:
     return bool(c.value(f.refund_kind) == "voucher")
 
 
+_VOUCHERS_COUNTED = (f.refund_kind, needed(f.voucher_total, when=is_given(f.refund_kind, "voucher")))
+
+
 voucher_amount_is_computed = Guard(
     "invalid_field",
     "卡券的退款金额由系统计算，请不要填申请金额",
     lambda c: not _is_voucher(c) or c.facts.get("amount_fen") is None,
     FACTS,
+    of=(f.refund_kind,),
+    about=f.amount_fen.name,
 )
 some_voucher_left = Guard(
     "invalid_field",
     "没有未使用的卡券可退，请核对张数",
     lambda c: not _is_voucher(c) or c.facts.get("voucher_count") is not None or vouchers_left(c) > 0,
     FACTS,
+    of=_VOUCHERS_COUNTED,
+    about=f.voucher_total.name,
 )
 unused_vouchers_cover_it = Guard(
     "not_entitled",
     "要退的张数超过未使用的张数，已使用的卡券不能退",
     lambda c: not _is_voucher(c) or (c.facts.get("voucher_count") or 0) <= vouchers_left(c),
     FACTS,
+    of=_VOUCHERS_COUNTED,
+    about=f.voucher_count.name,
 )
 
 
@@ -468,12 +602,12 @@ def visit_needed(c: Context) -> bool:
 
 def in_future(fact: Fact) -> Guard:
     says = say("{label}须晚于现在，请重填", label=fact.label)
-    return Guard("invalid_field", says, lambda c: c.facts[fact.name] > c.now, FACTS)
+    return Guard("invalid_field", says, lambda c: c.facts[fact.name] > c.now, FACTS, about=fact.name)
 
 
 def not_past(fact: Fact) -> Guard:
     says = say("{label}已经过去，请重填", label=fact.label)
-    return Guard("invalid_field", says, lambda c: c.facts[fact.name] >= c.now, FACTS)
+    return Guard("invalid_field", says, lambda c: c.facts[fact.name] >= c.now, FACTS, about=fact.name)
 
 
 def visit_not_beyond_limit(fact: Fact) -> Guard:
@@ -490,6 +624,7 @@ def visit_not_beyond_limit(fact: Fact) -> Guard:
         lambda c: (last := limit(c)) is None or c.facts[fact.name] <= last,
         FACTS,
         lambda c: say("{label}不能晚于最迟上门时间 {time}，请重填", label=fact.label, time=shown(limit(c))),
+        about=fact.name,
     )
 
 
@@ -507,12 +642,14 @@ pays_submitted_amount = Guard(
     lambda c: bool(c.facts["amount_fen"] == c.remembered(f.invoice_fen)),
     FACTS,
     lambda c: say("支付金额须等于提交的维修费 {amount}，请重填", amount=yuan(c.remembered(f.invoice_fen) or 0)),
+    about=f.amount_fen.name,
 )
 claims_entitlement = Guard(
     "not_entitled",
     "买家主张的与规则支持的不一致",
     lambda c: c.facts["kind"] == c.remembered(f.entitlement),
     FACTS,
+    about=f.claim_kind.name,
 )
 no_agreement_proven = Guard(
     "not_entitled",
@@ -538,12 +675,14 @@ something_left_to_refund = Guard(
     "已经没有可退的金额，请改用补发或补偿",
     lambda c: c.facts["kind"] != "refund" or remedy_limit(c) > 0,
     KNOWN,
+    about=f.remedy_kind.name,
 )
 address_ok_for_reship = Guard(
     "forbidden_address",
     address_ok.says,
     lambda c: c.facts["kind"] != "reship" or _address_ok(c),
     FACTS,
+    about=f.address.name,
 )
 parcel_not_signed = Guard(
     "invalid_field", "已签收的包裹不算停滞，请按签收未收到处理", lambda c: not c.facts.get("signed"), FACTS
@@ -571,6 +710,7 @@ no_forbidden_promise = Guard(
     "补救不得以改评为条件，也不得提返现、好评、改评、删评，请改写",
     _no_forbidden_promise,
     FACTS,
+    about=f.text.name,
 )
 one_reply_only = Guard(
     "attempts_exhausted", "每条评价只能回复一次，已经回复过了", lambda c: c.remembered(f.replies) < 1
@@ -583,3 +723,34 @@ one_appeal_only = Guard(
 def rewords(guard: Guard, says: str) -> Guard:
     """The same condition with a sentence that fits the step better."""
     return replace(guard, says=says, explain=None)
+
+
+# ── what a condition about evidence would take ──
+
+#: conditions that want something else than one piece out of their kinds: each group needs one piece
+_KINDS_WANTED: dict[str, tuple[tuple[Evidence, ...], ...]] = {
+    has_damage_proof.says: ((Evidence.PHOTO,), (Evidence.UNBOXING_VIDEO,)),
+    video_of_empty_parcel.says: ((Evidence.UNBOXING_VIDEO,),),
+    has_chat_log.says: ((Evidence.CHAT_LOG,),),
+    agent_has_consent.says: (CONSENT,),
+    # proof of the merchant's own, of whatever kind
+    has_reject_evidence.says: (
+        (
+            Evidence.PHOTO,
+            Evidence.UNBOXING_VIDEO,
+            Evidence.INSPECTION_REPORT,
+            Evidence.CHAT_LOG,
+            Evidence.WEIGHT_RECORD,
+        ),
+    ),
+    has_agent_evidence.says: (
+        (Evidence.TRACKING_SNAPSHOT, Evidence.COURIER_REPLY, Evidence.RECEIVER_STATEMENT, Evidence.CHAT_LOG),
+    ),
+}
+
+
+def kinds_wanted(guard: Guard) -> tuple[tuple[Evidence, ...], ...]:
+    """The kinds of evidence that satisfy this condition: of each group one piece; () if it is not about evidence."""
+    if isinstance(guard.test, _Evidenced):
+        return (guard.test.kinds,)
+    return _KINDS_WANTED.get(guard.says, ())

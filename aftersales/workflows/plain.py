@@ -25,8 +25,9 @@ class PlainAction:
 
 RECORD_CONTACT = PlainAction("record_contact", "登记沟通", "contact", (AGENT,), (facts.channel, facts.summary))
 ADD_EVIDENCE = PlainAction(
-    "add_evidence", "上传凭证", "evidence", (BUYER, AGENT, PLATFORM, SYSTEM), (facts.evidence_kind,), (facts.note,)
-)
+    "add_evidence", "上传凭证", "evidence", (BUYER, AGENT, PLATFORM, SYSTEM), (facts.evidence_kind,),
+    (facts.note, facts.fingerprints),
+)  # fmt: skip
 SET_PLATFORM_DEADLINE = PlainAction("set_platform_deadline", "同步平台期限", "deadline", (PLATFORM,), (facts.due_at,))
 NOTE = PlainAction("note", "备注", "note", (AGENT, PLATFORM), (facts.text,))
 #: to a person, to a group, or to a person of a group; the person is asked for unless there is a group

@@ -28,8 +28,8 @@ rules = st.lists(
 tickets = st.builds(
     Arriving, st.sampled_from(["exchange", "refund"]), st.sampled_from(["kuaishou", "wechat"]), st.integers(1, 3),
     st.sampled_from(["", "L1", "L3"]), st.sampled_from(["", "V1", "V9", "V10"]),
-    st.sampled_from(["马丁靴", "BOOT", ""]), st.just("EX-1"),
-    st.none() | st.sampled_from(LOGINS), st.none() | st.integers(1, 5),
+    st.sampled_from(["马丁靴", "BOOT", ""]), st.just("EX-1"), st.none() | st.sampled_from(LOGINS),
+    st.none() | st.integers(1, 5),
 )  # fmt: skip
 loads = st.dictionaries(st.sampled_from(LOGINS), st.integers(0, 8))
 awake = st.frozensets(st.sampled_from(LOGINS))

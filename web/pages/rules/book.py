@@ -15,20 +15,22 @@ from fastapi.responses import RedirectResponse
 from aftersales import clock, rule_words
 from aftersales.clock import SHANGHAI, UTC
 from aftersales.durations import Counted
-from aftersales.policies.vocabulary import Document, Policy, Rule
+from aftersales.policies.vocabulary import Document, Policy, Rule, Ruling
 from aftersales.queries import rules as questions
 from aftersales.reports.sheets import Sheet, as_csv, as_xlsx
 from aftersales.rule_changes import Coming, coming
 from aftersales.rule_words import Entry, entries_on, history_of
 from aftersales.saying import listed
 from aftersales.work_calendar import WorkCalendar
+from web import try_moment
 from web.errors import Told
 from web.i18n import gettext
+from web.kept import Kept
 from web.pages.reports import FILES
 from web.pages.rules import shelf
 from web.pages.rules.room import address_of, frame_of
 from web.pages.rules.shelf import HOUSE, Tickets
-from web.rendering import page, said
+from web.rendering import page, spoken
 from web.site import Site, TheSite
 
 router = APIRouter()
@@ -52,7 +54,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Group:
-    """The rules of one type of ticket; `versions`: the documents that its clocks go by."""
+    """The rules of one type of ticket; `versions`: those that its clocks go by, one document of each."""
 
     key: str
     label: str
@@ -88,17 +90,17 @@ def groups_of(lines: Sequence[Line]) -> list[Group]:
 
 
 def _group(workflow: Any, lines: Sequence[Line]) -> Group:
-    versions = dict.fromkeys(line.entry.document for line in lines if line.entry.limit is not None)
-    return Group(workflow.key, workflow.label, list(versions), lines)
+    versions = {line.entry.document.label: line.entry.document for line in lines if line.entry.limit is not None}
+    return Group(workflow.key, workflow.label, list(versions.values()), lines)
 
 
 def in_force(groups: Sequence[Group]) -> list[tuple[Document, str]]:
-    """The documents that clocks go by, each with the types of ticket it governs."""
-    governed: dict[Document, list[str]] = {}
-    for group in groups:
-        for document in group.versions:
-            governed.setdefault(document, []).append(group.label)
-    return [(document, listed(labels)) for document, labels in governed.items()]
+    """The versions that clocks go by, each with the types of ticket it governs."""
+    documents = {version.label: version for group in groups for version in group.versions}
+    return [
+        (document, listed(group.label for group in groups if label in {one.label for one in group.versions}))
+        for label, document in documents.items()
+    ]
 
 
 def _sorted(entries: Sequence[Entry], workflows: Mapping[str, Any]) -> list[Entry]:
@@ -115,10 +117,11 @@ def _asked_for(line: Line, text: str) -> bool:
 
 @dataclass(frozen=True)
 class Notice:
-    """A version that is to come, and the open tickets whose clock runs out under it and then starts a new one."""
+    """A version that is to come, and the open tickets whose clock runs out under it and then starts a new one.
+    `count`: None while they are still being counted."""
 
     coming: Coming
-    count: int
+    count: int | None
     first: Sequence[questions.Next]
 
     @property
@@ -126,11 +129,16 @@ class Notice:
         return sum(change.matters for change in self.coming.changes)
 
 
+#: reads every ticket due after the version begins, so no page waits for it
+_next_under: Kept[tuple[int, list[questions.Next]]] = Kept(questions.next_under)
+
+
 def notices(site: Site, policy: Policy, now: datetime) -> list[Notice]:
-    return [
-        Notice(one, *questions.next_under(site.desk.engine, policy.key, one.begins, one.leading))
-        for one in coming(policy, now)
-    ]
+    found = []
+    for one in coming(policy, now):
+        counted = _next_under.of(site.desk.engine, policy.key, one.begins, one.leading) if one.leading else (0, [])
+        found.append(Notice(one, *(counted or (None, []))))
+    return found
 
 
 @router.get("/rules")
@@ -190,8 +198,16 @@ def book(key: str, request: Request, site: TheSite) -> Response:
         "tickets": tickets, "wanted": wanted, "text": text, "first_day": _first_day(policy),
         "in_force": in_force(groups_of(everything)), "rules_now": rules,
         "notices": notices(site, policy, clock.now()), "behind": _behind(site, policy),
+        "tried": _tried(site, policy, entries, request),
     }  # fmt: skip
     return page("rules/book.html", {**frame_of(site, key, day), **context})
+
+
+def _tried(site: Site, policy: Policy, entries: Sequence[Entry], request: Request) -> try_moment.Tried:
+    """The form to try a moment out, with the first clock of the book chosen."""
+    counted = (one.id for one in entries if one.limit is not None and one.limits and rule_words.counted(one))
+    first = next((f"{policy.key}/{id}" for id in counted), "")
+    return try_moment.tried(site, {"rule": first, **request.query_params}, f"/rules/{quote(policy.key)}")
 
 
 def _first_day(policy: Policy) -> str:
@@ -259,9 +275,17 @@ def rule(key: str, rule_id: str, request: Request, site: TheSite) -> Response:
         "histories": [(one, history_of(one)) for one in found],
         "examples": {line.anchor: examples(line.entry, day, rules.calendar) for line in lines},
         "standing": {line.anchor: _under(site, policy, line.entry, tickets) for line in lines},
+        "try_out": _try_address(next((one for one in found if isinstance(one, Rule)), found[0]), policy, day),
         "behind": shelf.holders(rules.catalog, rule_id) if key == shelf.STATUTE else [],
     }  # fmt: skip
     return page("rules/rule.html", {**frame_of(site, key, day), **context})
+
+
+def _try_address(rule: Rule | Ruling, policy: Policy, day: date) -> str:
+    """Where a moment of one's own can be tried with this rule; "" for a rule without a clock."""
+    if not isinstance(rule, Rule) or policy.key == shelf.STATUTE:
+        return ""
+    return "/try?" + urlencode({"rule": f"{policy.key}/{rule.id}", "start": f"{day.isoformat()}T10:00"})
 
 
 def _under(site: Site, policy: Policy, entry: Entry, tickets: Tickets) -> list[tuple[str, int, str]]:
@@ -300,7 +324,7 @@ def export(key: str, kind: str, request: Request, site: TheSite) -> Response:
     if kind not in FILES:
         raise Told(404, gettext("只能导出 csv 或 xlsx"))
     entries = _sorted(entries_on(policy, day), site.rules().catalog.workflows)
-    title = f"{said(policy.label).striptags()} {day.isoformat()}"
+    title = f"{spoken(policy.label).striptags()} {day.isoformat()}"
     rows = [[_plain(text) for text in _cells(one)] for one in entries]
     sheet = Sheet(title, [gettext(name) for name in _COLUMNS], rows)
     content = as_csv([sheet]) if kind == "csv" else as_xlsx([sheet])
@@ -320,4 +344,4 @@ def _cells(entry: Entry) -> list[Any]:
 
 
 def _plain(text: Any) -> str:
-    return said(text).striptags() if text else ""
+    return spoken(text).striptags() if text else ""

@@ -11,7 +11,8 @@ from fastapi.responses import RedirectResponse
 
 from aftersales.policies.vocabulary import Policy
 from aftersales.rule_words import Entry, entries_on
-from aftersales.workflows.vocabulary import Escalation, Import, Move, State, Timeout, Workflow
+from aftersales.workflows.vocabulary import Escalation, Import, Move, State, Workflow
+from web.pages.machine import diagram
 from web.pages.rules import shelf
 from web.pages.rules.room import address_of, frame_of
 from web.rendering import page
@@ -69,6 +70,6 @@ def machine(key: str, request: Request, site: TheSite) -> Response:
     context = {
         "workflow": workflow, "workflows": list(catalog.workflows.values()), "policy": policy,
         "policies": list(catalog.policies.values()), "stands": stands(workflow, policy, day),
-        "unused": [move for move in workflow.moves if isinstance(move, Timeout)], "diagram": "",
+        "diagram": diagram(workflow),
     }  # fmt: skip
     return page("rules/machine.html", {**frame_of(site, "machines", day), **context})

@@ -17,6 +17,7 @@ from aftersales.policies.vocabulary import Policy, Rule, Ruling
 from aftersales.queries import rules as questions
 from aftersales.queries.rules import Going
 from aftersales.rule_words import Entry, entries_on
+from aftersales.saying import listed
 from aftersales.workflows.vocabulary import Workflow
 from web.errors import Told
 from web.i18n import gettext
@@ -60,7 +61,7 @@ def book_of(site: Site, key: str) -> Policy:
     """Told 404, with what there is, if there is no such book."""
     found = books(site.rules().catalog)
     if key not in found:
-        known = "、".join([*found, HOUSE])
+        known = listed([*found, HOUSE])
         raise Told(404, gettext("没有「{key}」这本规则；有的是 {known}，请在规则页上选", key=key[:40], known=known))
     return found[key]
 
@@ -68,7 +69,7 @@ def book_of(site: Site, key: str) -> Policy:
 def workflow_of(site: Site, key: str) -> type[Workflow]:
     workflows = site.rules().catalog.workflows
     if key not in workflows:
-        known = "、".join(workflows)
+        known = listed(workflows)
         raise Told(404, gettext("没有「{key}」这种工单；有的是 {known}", key=key[:40], known=known))
     return workflows[key]
 
@@ -86,9 +87,7 @@ def unknown_rule(rule_id: str, known: Iterable[str]) -> Told:
     if close:
         return Told(
             404,
-            gettext(
-                "没有编号为「{id}」的规则，是不是 {known}？请在规则页上找", id=rule_id[:40], known="、".join(close)
-            ),
+            gettext("没有编号为「{id}」的规则，是不是 {known}？请在规则页上找", id=rule_id[:40], known=listed(close)),
         )
     return Told(404, gettext("没有编号为「{id}」的规则，请核对编号，或在规则页上找", id=rule_id[:40]))
 
@@ -159,7 +158,7 @@ def _counted(rows: Sequence[Going]) -> Tickets:
 
 
 #: reads every open ticket, so it is asked twice a minute at most, and no page waits for it
-_kept: Kept[Tickets] = Kept(lambda engine: _counted(questions.going(engine)))  # type: ignore[arg-type]
+_kept: Kept[Tickets] = Kept(lambda engine: _counted(questions.going(engine)))
 
 
 def tickets(site: Site) -> Tickets:
