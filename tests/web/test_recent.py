@@ -21,7 +21,7 @@ def counter():
 
 
 def test_what_is_cheap_is_counted_each_time():
-    counted, count = counter()
+    _, count = counter()
     figures: Recent[int] = Recent()
     assert [figures.get("a", count) for _ in range(3)] == [1, 2, 3]
 

@@ -126,7 +126,7 @@ def test_hands_with_their_links(world, browser, people):
     assert f"/t/{ticket.number}" in page.links
     assert "/?owner=%E5%BA%97%3Achen&due=4h" in page.links
     assert "/?owner=none" in page.links
-    assert "/team/transfer?from=%E5%BA%97%3Achen" in page.links
+    assert "/team/transfer?owner=%E5%BA%97%3Achen" in page.links
     assert "剩 2 小时" in page.text
 
 
