@@ -16,7 +16,7 @@ from aftersales.queries.queue import (
     some,
 )
 from aftersales.queries.team import Held, groups_of, held_by, how_many_have, run_out_between, these
-from aftersales.queries.tickets import events, key_used, linked, loaded, numbered, shops, ticket, ticket_by_number
+from aftersales.queries.tickets import events, key_used, linked, loaded, near, numbered, shops, ticket, ticket_by_number
 
 __all__ = [
     "UNREACHABLE",
@@ -38,6 +38,7 @@ __all__ = [
     "last_beat",
     "linked",
     "loaded",
+    "near",
     "numbered",
     "place_of",
     "queue",

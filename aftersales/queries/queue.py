@@ -194,11 +194,12 @@ def _marked(mark: str, now: datetime) -> list[Any]:
 # ── a page ──
 
 LATE, RUNNING, STILL = 0, 1, 2
-#: The parts of the queue, one after the other, each with its order: late, those with a clock, those without.
+#: The parts of the queue, one after the other, each with its order: late, those with a clock, those without (an
+#: open ticket has a clock or a reason why not, i01).
 _PARTS: tuple[tuple[tuple[Any, ...], Any], ...] = (
     ((OPEN, IS_LATE), _C.entered_at),
     ((OPEN, _C.due_at.is_not(None), _NOT_LATE), _C.due_at),
-    ((OPEN, _C.due_at.is_(None), _NOT_LATE), _C.entered_at),
+    ((OPEN, text("ticket.no_clock_reason IS NOT NULL"), _NOT_LATE), _C.entered_at),
 )
 
 
