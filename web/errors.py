@@ -50,6 +50,7 @@ _WORDS = {
     409: Words(
         "已有变动", "别人先改了这张工单。", "您的没有提交，什么也没有写入。", "请打开工单看过最新情况再提交。", "pencil"
     ),
+    410: Words("文件不见了", "这份凭证的文件不在凭证文件夹里。", "", "请找管理员从备份恢复。", "search"),
     413: Words(
         "内容太大", "整张表单最多 2 MB。", _NOTHING, "请按浏览器的返回键回到表单，把长内容改为凭证再提交。"
     ),
@@ -59,6 +60,7 @@ _WORDS = {
         "这一步没有做成，是我们的问题", "系统出错，原因已经记下。", "时限照走，到期的步骤仍按时执行。",
         "请先看工单现在的状态，再决定要不要重来；还不行，把下面的编号告诉管理员。", "warn",
     ),
+    507: Words("没有存下", "服务器现在存不下文件。", _NOTHING, "请告诉管理员，空出地方之后再传一次。", "late"),
     503: Words(
         "暂时忙", "数据库暂时用不了。", "这次什么也没有写入；时限照走，到期的步骤恢复后按原来的时间补做。",
         "几秒后请再试一次；刚才填的内容，按浏览器的返回键还在。", "late",
@@ -84,7 +86,7 @@ def error_page(status: int, sentence: str = "", error_id: str = "") -> Response:
 
 def _number_asked_for() -> str:
     """What stands for a ticket in the address: /t/EX-221001-0042."""
-    found = re.match(r"/t/([^/]{1,60})", visit.current.get().path)
+    found = re.fullmatch(r"/t/([^/]{1,60})(?:/(?!evidence/).*)?", visit.current.get().path)
     return found[1] if found else ""
 
 

@@ -26,8 +26,8 @@ from web.i18n import gettext
 #: files in one upload, texts beside them, and how long those may be (bytes)
 MOST_FILES, _MOST_TEXTS, _LONGEST_TEXTS = 20, 200, 2 * 1024 * 1024
 TOO_MANY = "一次最多传 20 个文件，请分几次上传"
-DISK_FULL = "服务器的磁盘满了，这次的文件没有存下。请告诉管理员，工单没有变动"
-CANNOT_WRITE = "凭证文件夹现在写不进去，这次的文件没有存下。请告诉管理员，工单没有变动"
+DISK_FULL = "服务器的磁盘满了，这次的文件没有存下。"
+CANNOT_WRITE = "凭证文件夹现在写不进去，这次的文件没有存下。"
 CUT_OFF = "上传到一半断了，这次的文件没有存下，请再传一次"
 
 

@@ -202,7 +202,8 @@ def test_a_stranger_to_the_ticket_gets_no_file(world, browser):
     for address in ("2", "0", "abc", "9" * 30):
         assert browser.client.get(f"/t/{first.number}/evidence/{address}").status_code == 404
     stored(world)[0].unlink()
-    assert "从备份恢复" in browser.client.get(f"/t/{first.number}/evidence/1").text
+    gone = browser.client.get(f"/t/{first.number}/evidence/1")
+    assert (gone.status_code, "从备份恢复" in gone.text) == (410, True)
 
 
 def test_a_form_from_another_site_uploads_nothing(world, browser):

@@ -30,7 +30,6 @@ router = APIRouter()
 
 #: what file choosers offer; the server looks at the content
 ACCEPT = "image/jpeg,image/png,image/webp,image/gif,video/mp4,video/webm,video/quicktime,application/pdf"
-GONE = "这份凭证的文件不在凭证文件夹里，请找管理员从备份恢复"
 #: a file opened by itself may load nothing and run nothing. Browsers show a PDF in a viewer of their own, which a
 #: sandbox would keep from starting.
 _ALONE = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -182,7 +181,7 @@ def file(name: str, attachment: Annotated[int, Path(ge=1, lt=2**63)], site: TheS
         raise HTTPException(404)
     place = Folder.of(site.settings).place(kept.file)
     if not place.is_file():
-        raise HTTPException(404, GONE)
+        raise HTTPException(410)
     headers = {
         "Content-Security-Policy": _ALONE if kept.media_type == "application/pdf" else _SANDBOXED,
         "Cache-Control": "private, max-age=86400",
