@@ -77,7 +77,7 @@ def reminders(engine: Engine, asked: Asked, spans: Sequence[timedelta]) -> list[
         counted = [(_read(at), count) for at, count in connection.execute(of_clocks)] if spans else []
         no_clock = and_(_open(asked.shops), _C.due_at.is_(None), _C.alarm_at > asked.now, _C.alarm_at < asked.end)
         targets = connection.execute(select(_C.alarm_at, func.count()).where(no_clock).group_by(_C.alarm_at)).all()
-    told: Counter[datetime] = Counter(dict((at, count) for at, count in targets))
+    told: Counter[datetime] = Counter({at: count for at, count in targets})
     for span in spans:
         for at, count in counted:
             if asked.now < at - span < asked.end:
