@@ -87,6 +87,11 @@ def create_app(
         views,
         palette,
         new,
+        reply_book,
+        # before the ticket, whose /t/<number>/<step> would take their addresses
+        evidence,
+        uploads,
+        machine,
         ticket,
         reports,
         search,
@@ -95,10 +100,6 @@ def create_app(
         automation,
         team,
         moment,
-        evidence,
-        uploads,
-        machine,
-        reply_book,
     )
     for room in rooms:
         app.include_router(room.router)

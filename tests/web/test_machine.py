@@ -109,7 +109,6 @@ def test_what_cannot_be_drawn_is_empty_and_not_tried_again(monkeypatch):
 
 def test_labels_are_escaped():
     assert drawing_of._quoted('a"b\\c\nd') == '"a\\"b\\\\c\\nd"'
-    assert machine._in_words("a &lt;b&gt;") == "a &lt;b&gt;"
 
 
 def test_the_side_card_shows_where_it_was_and_what_usually_follows(world, browser):
