@@ -171,7 +171,7 @@ class Desk:
     ) -> Change | Refused:  # fmt: skip
         ticket = tickets.get(command.ticket_id)
         if ticket is None:
-            return Refused("illegal_transition", say("没有编号为 {id} 的工单", id=command.ticket_id))
+            return Refused("illegal_transition", say("没有编号为 {number} 的工单", number=command.ticket_id))
         command = _not_before(ticket, replace(command, at=whole_second(command.at)))
         caught_up = decide.catch_up(ticket, command.at, self.rules())
         try:
