@@ -152,7 +152,7 @@ def test_a_script_is_given_the_parts_alone(world, browser):
     answer = browser.client.post(form.action, data=values, headers=headers)
     assert "<html" not in answer.text
     assert 'id="known"' in answer.text
-    assert 'id="verdict" class="stack" hx-swap-oob="true"' in answer.text
+    assert 'id="verdict"' in answer.text
 
 
 # ── sending ──
