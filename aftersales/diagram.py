@@ -6,6 +6,7 @@ it is told in words beside the drawing, `anytime`.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ EVERYWHERE = 4
 #: names of classes and colours: whom a state waits for
 PARTY = {Party.MERCHANT: "merchant", Party.BUYER: "buyer", Party.PLATFORM: "platform", Party.COURIER: "courier"}
 #: Graphviz takes Chinese signs for narrower than they are; pages draw these sizes smaller (px)
-_STATE_SIZE, _LABEL_SIZE, _SIGN = 13, 16, 14
+_STATE_SIZE, _LABEL_SIZE, _SIGN, _LETTER = 13, 16, 14, 7.6
+#: letters on one line of a label
+_LONGEST = 24
 
 
 def party(state: State) -> str:
@@ -78,26 +81,27 @@ def drawn_states(workflow: type[Workflow]) -> list[State]:
     return [state for state in workflow.states if state in reached or state is workflow.initial()]
 
 
-def dot(workflow: type[Workflow]) -> str:
-    """The drawing, the start on top. Ids and classes are for the style sheet of the pages."""
+def dot(workflow: type[Workflow], said: Callable[[str], str] = str) -> str:
+    """The drawing, the start on top, with ids and classes for the style sheet. `said`: in which language."""
     lines = [
         f"digraph {_quoted(workflow.key)} {{",
         "graph [rankdir=TB, nodesep=0.35, ranksep=0.45, margin=0.05, newrank=true];",
         f'node [shape=box, style=rounded, fontname="sans-serif", fontsize={_STATE_SIZE}, height=0.42];',
         f'edge [fontname="sans-serif", fontsize={_LABEL_SIZE}, arrowsize=0.7];',
-        *(_node(workflow, state) for state in drawn_states(workflow)),
-        *(_edge(workflow, arrow) for arrow in arrows(workflow)),
+        *(_node(workflow, state, said) for state in drawn_states(workflow)),
+        *(_edge(workflow, arrow, said) for arrow in arrows(workflow)),
         "}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _node(workflow: type[Workflow], state: State) -> str:
+def _node(workflow: type[Workflow], state: State, said: Callable[[str], str]) -> str:
     classes = ["st", f"by-{party(state)}"] + (["start"] if state in starts(workflow) else [])
-    width = (len(state.label) * _SIGN + 26) / 72
+    label = said(state.label)
+    width = (sum(_SIGN if ord(sign) > 0x2E80 else _LETTER for sign in label) + 26) / 72
     more = ", peripheries=2" if state.final else ""
     return (
-        f"{_quoted(state.name)} [label={_quoted(state.label)}, id={_quoted(state_id(workflow, state.name))}, "
+        f"{_quoted(state.name)} [label={_quoted(label)}, id={_quoted(state_id(workflow, state.name))}, "
         f"class={_quoted(' '.join(classes))}, width={width:.2f}{more}];"
     )
 
@@ -107,8 +111,8 @@ def starts(workflow: type[Workflow]) -> list[State]:
     return [workflow.initial()]
 
 
-def _edge(workflow: type[Workflow], arrow: Arrow) -> str:
-    labels = [move.label for move in arrow.moves]
+def _edge(workflow: type[Workflow], arrow: Arrow, said: Callable[[str], str]) -> str:
+    labels = ["\n".join(textwrap.wrap(said(move.label), _LONGEST)) for move in arrow.moves]
     label = "\n".join(labels[:3]) + (f"\n+{len(labels) - 3}" if len(labels) > 3 else "")
     name = edge_id(workflow, arrow.source.name, arrow.target.name, clock=arrow.clock)
     kind = "mv clock" if arrow.clock else "mv"

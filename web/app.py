@@ -16,12 +16,14 @@ from aftersales.sandbox import Sandbox
 from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
+from web.live import Live
 from web.pages import (
     automation,
     bulk,
     choices,
     evidence,
     health,
+    live,
     machine,
     moment,
     new,
@@ -74,15 +76,22 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
+    app.state.live = Live(desk.engine)
     rooms = (
         assets,
         health,
         choices,
+        live,
         queue,
         bulk,
         views,
         palette,
         new,
+        reply_book,
+        # before the ticket, whose /t/<number>/<step> would take their addresses
+        evidence,
+        uploads,
+        machine,
         ticket,
         reports,
         search,
@@ -91,10 +100,6 @@ def create_app(
         automation,
         team,
         moment,
-        evidence,
-        uploads,
-        machine,
-        reply_book,
     )
     for room in rooms:
         app.include_router(room.router)

@@ -34,7 +34,7 @@ PLAIN = {action.name: action for action in (ASSIGN, NOTE)}
 #: what each ticket has of its own cannot be filled in for many
 _OF_ONE = {"waybill_no", "courier", "review_id", "address", "return_address", "ship_to"}
 _TICKET = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})")
-_NEEDED = {"evidence_required", "missing_field", "missing_evidence"}
+_NEEDED = {"evidence_required", "buyer_not_informed", "missing_field"}
 
 
 # ── which steps ──

@@ -107,6 +107,11 @@ _templates.filters |= {
 }
 
 
+def offer(**more: Any) -> None:
+    """Puts more into the hands of every template; for modules that themselves use this one."""
+    _templates.globals |= more
+
+
 def page(
     name: str, context: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:

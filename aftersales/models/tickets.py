@@ -75,7 +75,13 @@ class TicketRow(SQLModel, table=True):
         Index("ix_ticket_queue", *QUEUE, **where("closed_at IS NULL")),
         # its other two parts (queries/queue.py): late tickets, and those without a clock
         Index("ix_ticket_late", "entered_at", "id", *FILTERS, **where(f"closed_at IS NULL AND {LATE}")),
-        Index("ix_ticket_still", "entered_at", "id", *FILTERS, **where("closed_at IS NULL AND due_at IS NULL")),
+        Index(
+            "ix_ticket_still",
+            "entered_at",
+            "id",
+            *FILTERS,
+            **where("closed_at IS NULL AND no_clock_reason IS NOT NULL"),
+        ),
         # the few that are provisional, paused, without a rule, or could not be decided
         Index("ix_ticket_odd", "due_at", "id", **where(ODD)),
         # of one agent, most urgent first

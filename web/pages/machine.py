@@ -7,7 +7,6 @@ import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import unescape
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -31,7 +30,6 @@ router = APIRouter()
 #: ways a ticket went: (from, to, whether the clock did it), by the names of the states
 Walked = Collection[tuple[str, str, bool]]
 _GROUP = re.compile(r'<g id="(m-[^"]+)" class="(node|edge) ([^"]*)"')
-_TEXT = re.compile("(<text [^>]*>)([^<]*)(</text>)")
 
 
 # ── the drawing ──
@@ -40,9 +38,9 @@ _TEXT = re.compile("(<text [^>]*>)([^<]*)(</text>)")
 def diagram(workflow: type[Workflow], walked: Walked = (), at: str | None = None) -> Markup:
     """The machine as SVG, the ways `walked` lit, the state `at` marked; empty where it cannot be drawn.
 
-    It is laid out once for each workflow; lighting it is a matter of classes.
+    It is laid out once for each workflow and language; lighting it is a matter of classes.
     """
-    drawn = drawing.svg(drawing_of.dot(workflow))
+    drawn = drawing.svg(drawing_of.dot(workflow, lambda label: str(translated(label))))
     if not drawn:
         return Markup("")
     lit = _lit(workflow, walked)
@@ -53,21 +51,15 @@ def diagram(workflow: type[Workflow], walked: Walked = (), at: str | None = None
         more = (" lit" if name in lit else "") + (" here" if name == here else "")
         return f'<g id="{name}" class="{sort} {classes}{more}"'
 
-    said = _TEXT.sub(lambda found: f"{found[1]}{_in_words(found[2])}{found[3]}", drawn)
     title = _title(workflow, at)
     head = f'<svg class="machine" role="img" aria-label="{escape(title)}"'
-    return Markup(_GROUP.sub(marked, said).replace("<svg", head, 1))  # noqa: S704 -- Graphviz's, cleaned; labels escaped
+    return Markup(_GROUP.sub(marked, drawn).replace("<svg", head, 1))  # noqa: S704 -- Graphviz's, cleaned; labels escaped
 
 
 def draw_ahead(rules: Rules) -> None:
     """Every machine once, in the background: the first who looks at one should not wait for a second."""
     dots = [drawing_of.dot(workflow) for workflow in rules.catalog.workflows.values()]
     threading.Thread(target=lambda: [drawing.svg(dot) for dot in dots], name="drawings", daemon=True).start()
-
-
-def _in_words(label: str) -> str:
-    """A label of the drawing in the language of the visit: XML text in, XML text out."""
-    return str(escape(translated(unescape(label))))
 
 
 def _lit(workflow: type[Workflow], walked: Walked) -> set[str]:

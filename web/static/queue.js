@@ -193,6 +193,7 @@
       if (!picked().length && current()) { box(current()).checked = true; told(); }
       if (picked().length) dialog.showModal();
     }
+    dialog.querySelector("[data-close]").addEventListener("click", function () { dialog.close(); });
     dialog.querySelector("form").addEventListener("submit", function (event) {
       if (!event.submitter || event.submitter.value !== "assign") return;
       var part = new URLSearchParams({ _step: "assign", agent: document.getElementById("assign-to").value, _key: key() });

@@ -143,7 +143,7 @@
     if (!card) return;
     var said = card.querySelector("[data-insert-said]"), buttons = Array.from(card.querySelectorAll("[data-insert]"));
     document.addEventListener("focusin", function (e) { if (e.target.matches("form#do textarea")) last = e.target; });
-    function put(button, field, from) {
+    function put(button, field, end) {
       var text = document.getElementById(button.dataset.insert).textContent;
       fetch(button.dataset.used, { method: "POST" }).catch(function () { /* the count is not worth a message */ });
       field = field || (last && last.isConnected ? last : document.querySelector("form#do textarea[data-replies]"));
@@ -151,8 +151,9 @@
         if (navigator.clipboard) navigator.clipboard.writeText(text).then(function () { said.textContent = button.dataset.copied; button.textContent = button.dataset.copied; });
         return;
       }
-      var begin = from === undefined ? field.selectionStart : from;
-      field.setRangeText(text, begin, field.selectionEnd, "end");
+      // after :: it takes their place
+      if (end === undefined) field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+      else field.setRangeText(text, Math.max(0, end - 2), end, "end");
       field.focus();
       field.dispatchEvent(new Event("input", { bubbles: true }));
       said.textContent = button.dataset.title;
@@ -163,7 +164,7 @@
       button.addEventListener("click", function () { put(button); });
     });
 
-    var pick = document.getElementById("pick"), search = pick && pick.querySelector("input"), list = pick && pick.querySelector("ul"), field = null, chosen = 0;
+    var pick = document.getElementById("pick"), search = pick && pick.querySelector("input"), list = pick && pick.querySelector("ul"), field = null, spot = 0, chosen = 0;
     if (!pick || !buttons.length) return;
     function shown() { return Array.from(list.children); }
     function mark(place) {
@@ -183,15 +184,15 @@
       mark(0);
     }
     function take(button) {
-      var at = field.selectionStart;
       pick.close();
-      put(button, field, Math.max(0, at - 2));
+      put(button, field, spot);
     }
     document.addEventListener("input", function (e) {
       if (!e.target.matches || !e.target.matches("form#do textarea") || e.inputType !== "insertText" && e.inputType !== undefined) return;
       var at = e.target.selectionStart;
       if (!/(::|：：)$/.test(e.target.value.slice(Math.max(0, at - 2), at))) return;
       field = e.target;
+      spot = at;
       search.value = "";
       fill();
       pick.showModal();

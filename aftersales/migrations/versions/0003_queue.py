@@ -30,9 +30,8 @@ def upgrade() -> None:
     op.create_index(
         "ix_ticket_late", "ticket", ["entered_at", "id", *FILTERS], **where(f"closed_at IS NULL AND {LATE}")
     )
-    op.create_index(
-        "ix_ticket_still", "ticket", ["entered_at", "id", *FILTERS], **where("closed_at IS NULL AND due_at IS NULL")
-    )
+    no_clock = where("closed_at IS NULL AND no_clock_reason IS NOT NULL")
+    op.create_index("ix_ticket_still", "ticket", ["entered_at", "id", *FILTERS], **no_clock)
     op.create_index("ix_ticket_odd", "ticket", ["due_at", "id"], **where(ODD))
     op.create_table(
         "saved_view",
