@@ -40,12 +40,7 @@ def hand_over(
     desk: Desk, ticket_ids: Iterable[int], to: Receiver, at: datetime, *, by: str, reason: str, summary: str = ""
 ) -> Handed:
     """Clocks run on. Refused: nobody to hand to, or somebody who does not work here; then nothing is handed on."""
-    if not to.login and not to.team:
-        raise Refused("missing_field", say("还没有选转给谁，请选一个人或一个小组"))
-    if to.login:
-        receiver = accounts.named(desk.engine, to.login)
-        if receiver is None or not receiver.active:
-            raise Refused("invalid_field", say("没有在用的账号「{login}」，请从列表里选", login=to.login[:60]))
+    _is_there(desk.engine, to)
     told = {"agent": to.login, "team": to.team, "reason": reason, "summary": summary}
     facts = {name: value for name, value in told.items() if value}
     handed = Handed()
@@ -56,6 +51,18 @@ def hand_over(
         except (Refused, UnknownTicket) as refused:
             handed.refused.append((ticket_id, str(refused)))
     return handed
+
+
+def _is_there(engine: Engine, to: Receiver) -> None:
+    """Refused: nobody is named, or somebody who does not work here, or no such group."""
+    if not to.login and not to.team:
+        raise Refused("missing_field", say("还没有选转给谁，请选一个人或一个小组"))
+    if to.login:
+        receiver = accounts.named(engine, to.login)
+        if receiver is None or not receiver.active:
+            raise Refused("invalid_field", say("没有在用的账号「{login}」，请从列表里选", login=to.login[:60]))
+    if to.team and to.team not in {team.name for team in teams.book(engine).teams.values()}:
+        raise Refused("invalid_field", say("没有叫「{name}」的小组，请从列表里选", name=to.team[:40]))
 
 
 # ── what nobody has, dealt out ──
@@ -141,6 +148,8 @@ def leave(desk: Desk, login: str, to: Receiver, at: datetime, *, by: str) -> Han
     held = queries.held_by(desk.engine, login, MOST)
     if held and not to.login and not to.team:
         raise Refused("missing_field", say("手上还有工单，请选转给谁"))
+    if held:
+        _is_there(desk.engine, to)
     accounts.deactivate(desk.engine, account.id)
     if not held:
         return Handed()

@@ -59,11 +59,11 @@ def spans_of(
 
 def _every_week(one: Weekly, start: datetime, end: datetime) -> Iterator[Span]:
     # from the day before: its night may reach into the first day
-    day, last = shown_day(start) - _DAY, shown_day(end)
+    first, last = shown_day(start) - _DAY, shown_day(end)
+    day = first + _DAY * ((one.weekday - first.weekday()) % 7)
     while day <= last:
-        if day.weekday() == one.weekday:
-            yield Span(_minute(day, one.from_minute), _minute(day, one.to_minute))
-        day += _DAY
+        yield Span(_minute(day, one.from_minute), _minute(day, one.to_minute))
+        day += 7 * _DAY
 
 
 def _minute(day: date, minute: int) -> datetime:

@@ -16,12 +16,14 @@ from aftersales.sandbox import Sandbox
 from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
+from web.live import Live
 from web.pages import (
     automation,
     bulk,
     choices,
     evidence,
     health,
+    live,
     machine,
     moment,
     new,
@@ -74,10 +76,12 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
+    app.state.live = Live(desk.engine)
     rooms = (
         assets,
         health,
         choices,
+        live,
         queue,
         bulk,
         views,

@@ -75,8 +75,8 @@ class Figures:
 
 
 _figures: Recent[Figures] = Recent()
-_skipping: Recent[int] = Recent(12)
-_punctual: Recent[Punctual] = Recent(6)
+_skipping: Recent[int] = Recent()
+_punctual: Recent[Punctual] = Recent()
 
 
 def forget() -> None:

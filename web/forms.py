@@ -26,7 +26,7 @@ from web import words
 from web.i18n import gettext
 from web.site import Site
 
-VERSION, KEY, WHO, EVIDENCE, LOOK = "_version", "_key", "_as", "_evidence", "_look"
+VERSION, KEY, WHO, EVIDENCE, LOOK, PLATFORM = "_version", "_key", "_as", "_evidence", "_look", "_platform"
 #: a contact that is recorded on the way
 CHANNEL, SUMMARY = "_channel", "_summary"
 #: a file of evidence; a text to the buyer that is sent in spite of a warning
@@ -61,6 +61,8 @@ class Posted:
 
     #: sent to be looked at, not to be done
     look: bool = False
+    #: the platform that was put into the form, not chosen by a person
+    platform: str = ""
 
     def read(self, form: Form) -> tuple[dict[str, Any], dict[str, Refused]]:
         """The values that can be read, and a refusal for each input that cannot."""
@@ -130,6 +132,7 @@ def posted_of(pairs: Iterable[tuple[str, str]]) -> Posted:
         insists=INSISTS in own,
         unsent=any(name.partition(":")[0] == FILE and value for name, value in own.items()),
         look=LOOK in own,
+        platform=own.get(PLATFORM, ""),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from aftersales import clock
+from aftersales import queries
 from aftersales.clock import SHANGHAI
 from aftersales.decide import Rules
 from aftersales.errors import Refused
@@ -17,12 +17,12 @@ from aftersales.explanation import Explanation
 from aftersales.money import yuan
 from aftersales.policies.vocabulary import Policy, Window
 from aftersales.preview_opening import Preview
-from aftersales.saying import say
+from aftersales.saying import Written, say
 from aftersales.ticket import Ticket
 from aftersales.workflows.vocabulary import Actor, Fact, Opening, Workflow
-from web import forms, visit, words
+from web import forms, words
 from web.forms import Input
-from web.i18n import gettext
+from web.i18n import translated
 from web.site import Site
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class Place:
         return (*self.asks, *self.accepts)
 
 
-def place(site: Site, workflow: type[Workflow]) -> Place:
+def place(site: Site, workflow: type[Workflow], shops: Sequence[str] = ()) -> Place:
+    """`shops`: to choose from, where there are several."""
     policies = tuple((policy.key, policy.label) for policy in _policies(site, workflow))
     return Place(
         asks=(
@@ -80,12 +81,16 @@ def place(site: Site, workflow: type[Workflow]) -> Place:
             Fact("policy", words.PLACE["policy"], "choice", policies),
         ),
         accepts=(
-            Fact("shop", words.PLACE["shop"]),
+            Fact("shop", words.PLACE["shop"], "choice" if len(shops) > 1 else "text", _choices(shops)),
             Fact("item_no", words.PLACE["item_no"]),
             Fact("buyer", words.PLACE["buyer"]),
             Fact("authority", words.PLACE["authority"], "choice", tuple(words.AUTHORITIES.items()), default="local"),
         ),
     )
+
+
+def _choices(shops: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, Written(name)) for name in shops) if len(shops) > 1 else ()
 
 
 def _policies(site: Site, workflow: type[Workflow]) -> list[Policy]:
@@ -110,18 +115,25 @@ class Drawn:
     hints: Mapping[str, str]
 
 
-def draw(site: Site, entry: Entry, preview: Preview | None) -> Drawn:
+def draw(site: Site, entry: Entry, preview: Preview | None, problems: Mapping[str, str]) -> Drawn:
     opening, texts = entry.opening, entry.texts
     sent = forms.Posted(texts=_begun(opening, texts), actor=entry.actor)
-    drawn = forms.draw(opening, opening.by, version=0, actor=entry.actor, sent=sent, evidence=False)
+    errors = {name: translated(problem) for name, problem in problems.items()}
+    after = None if preview is None else preview.after
+    most = {} if after is None else {"amount_fen": after.left_fen}
+    drawn = forms.draw(
+        opening, opening.by, version=0, actor=entry.actor, sent=sent, evidence=False, errors=errors, most=most
+    )
     of_name = {one.name: one for one in drawn.inputs}
     first = [fact.name for fact in (*opening.asks, *(needed.fact for needed in opening.asks_if))]
     deciding = [name for name in of_name if name not in first and name in _deciding(site, opening)]
     rest = [name for name in of_name if name not in {*first, *deciding}]
-    where = {one.name: one for one in forms.inputs(place(site, entry.workflow), {"authority": "local", **texts})}
+    shops = [name for _, name in queries.shops(site.desk.engine)]
+    fields = forms.inputs(place(site, entry.workflow, shops), {"authority": "local", **texts})
+    where = {one.name: replace(one, error=errors.get(one.name, "")) for one in fields}
     return Drawn(
         drawn, where, [of_name[name] for name in dict.fromkeys(first)], [of_name[name] for name in deciding],
-        [of_name[name] for name in rest], _hints(opening, preview),
+        [of_name[name] for name in rest], _hints(opening),
     )  # fmt: skip
 
 
@@ -140,11 +152,12 @@ def _deciding(site: Site, opening: Opening) -> set[str]:
     return counted | {guard.about for guard in opening.needs if guard.about}
 
 
-def _hints(opening: Opening, preview: Preview | None) -> dict[str, str]:
-    hints = {needed.fact.name: gettext("{when} 时必填", when=needed.when.says) for needed in opening.asks_if}
-    after = None if preview is None else preview.after
-    if after is not None and any(fact.name == "amount_fen" for fact in opening.facts):
-        hints["amount_fen"] = gettext("最多 {most}，不填就是全部", most=yuan(after.left_fen))
+def _hints(opening: Opening) -> dict[str, str]:
+    hints: dict[str, str] = {
+        needed.fact.name: say("{when} 时必填", when=needed.when.says) for needed in opening.asks_if
+    }
+    if any(fact.name == "amount_fen" for fact in opening.accepts):
+        hints["amount_fen"] = "不填就是全部"
     return hints
 
 
@@ -251,18 +264,3 @@ def then(site: Site, preview: Preview | None) -> Then | None:
         words.state_label(rules, after.workflow, after.state), words.turn(rules, after.workflow, after.state), told,
         ordered,
     )  # fmt: skip
-
-
-def started(ticket: Ticket) -> str:
-    """The line that greets whoever has opened this ticket a moment ago: what was started. "" for everybody else."""
-    seen = visit.current.get()
-    if seen.opened != str(ticket.id) or ticket.version != 1 or ticket.closed_at is not None:
-        return ""
-    rules = seen.known["site"].rules()
-    state, first = rules.workflow(ticket).state_label(ticket.state), ticket.clock
-    opened = say("已开单，现在是「{state}」", state=state)
-    if first is None:
-        return opened
-    rule, due = rules.policy(ticket).rule(first.rule), words.brief(first.due_at, clock.now())
-    label = first.rule if rule is None else rule.label
-    return say("{opened}；「{label}」的时限开始，到 {time}", opened=opened, label=label, time=due)

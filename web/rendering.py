@@ -25,7 +25,7 @@ from aftersales import clock
 from aftersales.clock import shown
 from aftersales.money import yuan
 from aftersales.saying import Listed, Said, Written, say
-from web import i18n, opening, shell, try_moment, visit, words
+from web import i18n, shell, try_moment, visit, words
 from web.assets import asset, integrity
 
 _templates = Environment(
@@ -95,7 +95,6 @@ _templates.globals |= {
     "path_with": _path_with,
     "moment_tried": try_moment.of_visit,
     "english": i18n.english,
-    "started": opening.started,
 }
 _templates.filters |= {
     "yuan": yuan,
@@ -106,6 +105,11 @@ _templates.filters |= {
     "t": spoken,
     "data": data,
 }
+
+
+def offer(**more: Any) -> None:
+    """Puts more into the hands of every template; for modules that themselves use this one."""
+    _templates.globals |= more
 
 
 def page(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
+from typing import Any
+
 import uvicorn
+from fastapi import FastAPI
 
 from aftersales.application import Application
 from aftersales.desk import Desk
 from aftersales.sandbox import Sandbox
 from aftersales.serving import collect_garbage_rarely, log_to_stderr, make_scheduler
 from web.app import create_app
+from web.live import Live
 
 
 def serve(application: Application, *, host: str, port: int, scheduler: bool, sandbox: bool = False) -> None:
@@ -22,4 +28,20 @@ def serve(application: Application, *, host: str, port: int, scheduler: bool, sa
         desk, application.rules, application.settings, metronome, lambda: application.book.problems, ground
     )
     collect_garbage_rarely()
-    uvicorn.run(pages, host=host, port=port, log_level="info", proxy_headers=False, server_header=False)
+    server = Server(pages, host=host, port=port, log_level="info", proxy_headers=False, server_header=False)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise SystemExit(3)
+
+
+class Server(uvicorn.Server):
+    """Stops at once: uvicorn waits for every answer, and a stream of live changes has no end of its own."""
+
+    def __init__(self, pages: FastAPI, **options: Any) -> None:
+        super().__init__(uvicorn.Config(pages, **options))
+        self._live: Live = pages.state.live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._live.close()
+        await super().shutdown(sockets)

@@ -13,6 +13,7 @@ from aftersales.database import DatabaseBusy
 from aftersales.office import handover
 from aftersales.office.accounts import Account
 from aftersales.queries import UNREACHABLE, automation
+from aftersales.queries.changes import newest_event
 from web import identity, visit, words
 from web.i18n import english, gettext
 from web.site import Site
@@ -62,20 +63,23 @@ class Shell:
     ahead: timedelta | None
     #: hand-overs to this person that were not confirmed yet
     notes: int
+    #: the newest event when the page was made: what comes after it the page is told
+    event: int | None
 
 
 def shell() -> Shell:
     """Of this visit. Also of an error page: without the database there is nobody signed in and no pulse."""
     site: Site | None = visit.current.get().known.get("site")
     now = clock.now()
-    me, pulse, day, notes = None, None, "", 0
+    me, pulse, day, notes, event = None, None, "", 0, None
     if site is not None:
         day = today(site, now)
         with suppress(DatabaseBusy, *UNREACHABLE):
+            event = newest_event(site.desk.engine)
             me, pulse = identity.me(site), pulse_of(site, now)
             notes = handover.unseen_count(site.desk.engine, me.login) if me else 0
     ahead = site.sandbox.ahead if site is not None and site.sandbox is not None else None
-    return Shell(ROOMS, here(visit.current.get().path), now, day, me, pulse, ahead, notes)
+    return Shell(ROOMS, here(visit.current.get().path), now, day, me, pulse, ahead, notes, event)
 
 
 def here(path: str) -> str:
@@ -99,7 +103,11 @@ def today(site: Site, now: datetime) -> str:
 
 
 def pulse_of(site: Site, now: datetime) -> Pulse:
-    beat = queries.last_beat(site.desk.engine)
+    return pulse_at(site, queries.last_beat(site.desk.engine), now)
+
+
+def pulse_at(site: Site, beat: datetime | None, now: datetime) -> Pulse:
+    """`beat`: when a scheduler last finished a round."""
     if site.sandbox is not None:  # a leap forward would look like silence
         return Pulse(True, beat, gettext("自动执行正常"))
     silent = (now - beat).total_seconds() if beat is not None else 0.0

@@ -13,13 +13,14 @@ from starlette.requests import HTTPConnection
 from web import i18n
 
 THEMES = ("auto", "light", "dark")
-LANGUAGE, THEME, KEYS, SESSION, OPENED = "language", "theme", "keys", "session", "opened"
+LANGUAGE, THEME, KEYS, SESSION = "language", "theme", "keys", "session"
 
 
 @dataclass
 class Visit:
     """What the request says of itself; `me` is filled in by identity.py when a page asks for it."""
 
+    method: str = "GET"
     path: str = "/"
     query: str = ""
     language: str = i18n.DEFAULT
@@ -27,8 +28,6 @@ class Visit:
     #: single-key shortcuts may be switched off (WCAG 2.1.4)
     keys: bool = True
     session: str = ""
-    #: the ticket that this browser has opened a moment ago
-    opened: str = ""
     #: asked for by a script, as a part of a page that is there already
     partial: bool = False
     known: dict[str, Any] = field(default_factory=dict)
@@ -57,13 +56,13 @@ def begin(connection: HTTPConnection) -> Visit:
     language = cookies.get(LANGUAGE, "")
     theme = cookies.get(THEME, "auto")
     visit = Visit(
+        method=connection.scope.get("method", "GET"),
         path=connection.url.path,
         query=connection.url.query,
         language=language if language in i18n.LOCALES else i18n.DEFAULT,
         theme=theme if theme in THEMES else "auto",
         keys=cookies.get(KEYS) != "off",
         session=cookies.get(SESSION, ""),
-        opened=cookies.get(OPENED, ""),
         partial="hx-request" in connection.headers,
     )
     current.set(visit)

@@ -130,21 +130,29 @@ def versions(engine: Engine, limit: int = 20) -> list[Version]:
     ]
 
 
-_LOADS = (
-    select(_TICKET.c.owner, func.count())
-    # by shop, since the index begins with it
-    .where(_TICKET.c.shop_id.in_(select(_SHOP.c.id)), _TICKET.c.closed_at.is_(None))
-    .group_by(_TICKET.c.owner)
+#: over the index of the queue of an owner alone: what is not open is not in it
+_EVERYBODYS = (
+    select(_TICKET.c.shop_id, _TICKET.c.owner, func.count())
+    .where(_TICKET.c.closed_at.is_(None))
+    .group_by(_TICKET.c.shop_id, _TICKET.c.owner)
 )
+#: of so few, each is looked up in each shop; of more, counting all is quicker (100,000 open: 4 and 7 ms)
+_FEW = 12
 
 
 def loads_in(connection: Connection, logins: Iterable[str]) -> dict[str, int]:
     """How many open tickets each of these has; who has none is not in it."""
-    wanted = sorted(logins)
+    wanted = set(logins)
     if not wanted:
         return {}
-    rows = connection.execute(_LOADS.where(_TICKET.c.owner.in_(wanted)))
-    return {row[0]: row[1] for row in rows}
+    question = _EVERYBODYS
+    if len(wanted) <= _FEW:
+        question = question.where(_TICKET.c.shop_id.in_(select(_SHOP.c.id)), _TICKET.c.owner.in_(wanted))
+    found: dict[str, int] = {}
+    for _, owner, count in connection.execute(question):
+        if owner in wanted:
+            found[owner] = found.get(owner, 0) + count
+    return found
 
 
 def loads(engine: Engine, logins: Iterable[str]) -> dict[str, int]:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, case, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Engine, and_, case, func, or_, select, tuple_
 
 from aftersales.database import Connection, reading
 from aftersales.models import metadata
+from aftersales.queries.queue import IS_LATE, OPEN
 
 _C = metadata.tables["ticket"].c
-#: a clock ran out and people have to see to it
-_LATE = or_(_C.escalated == true(), _C.overdue_in == _C.state)
+#: The open tickets in parts, each a range of an index that carries what is counted: those without a clock, those with
+#: one. Asked for all at once, SQLite would take another index and look at every ticket.
+_NO_CLOCK, _CLOCK = _C.due_at.is_(None), _C.due_at > datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +48,31 @@ class Standing:
 
 
 def _open(shops: Sequence[int]) -> ColumnElement[bool]:
-    return and_(_C.closed_at.is_(None), _C.shop_id.in_(shops))
+    # the sum keeps SQLite from indexes that begin with the shop: they carry too little
+    return and_(OPEN, (_C.shop_id + 0).in_(shops))
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0, type_=_C.id.type)
 
 
-#: the open tickets without a clock and those with one: each a range of the index of the queue, which SQLite would not
-#: take for the whole of them
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_PARTS = (_C.due_at.is_(None), _C.due_at > _EARLIEST)
-
-
 def hands(engine: Engine, shops: Sequence[int], now: datetime, limit: int = 200) -> list[Hands]:
     """Everybody who holds open tickets, the fullest hands first."""
     within = [_count(_C.due_at < now + timedelta(hours=hours)) for hours in (4, 24)]
     first = func.min(_C.due_at, type_=_C.due_at.type)
-    statement = select(_C.owner, func.count(), _count(_LATE), *within, first).where(_open(shops)).group_by(_C.owner)
-    found: dict[str | None, Hands] = {}
+    counted = select(_C.owner, func.count()).where(_open(shops)).group_by(_C.owner)
     with reading(engine) as connection:
-        for part in _PARTS:
-            for row in connection.execute(statement.where(part)):
-                one = Hands(*row)
-                found[one.owner] = _together(found[one.owner], one) if one.owner in found else one
-        fullest = sorted(found.values(), key=lambda one: (-one.count, one.owner or ""))[:limit]
+        still = {row[0]: row[1] for row in connection.execute(counted.where(_NO_CLOCK))}
+        late = {row[0]: row[1] for row in connection.execute(counted.where(IS_LATE))}
+        running = {row[0]: row[1:] for row in connection.execute(counted.add_columns(*within, first).where(_CLOCK))}
+        found = []
+        for owner in {*still, *running}:
+            count, in_4h, in_24h, first_due_at = running.get(owner, (0, 0, 0, None))
+            hand = Hands(owner, count + still.get(owner, 0), late.get(owner, 0), in_4h, in_24h, first_due_at)
+            found.append(hand)
+        fullest = sorted(found, key=lambda one: (-one.count, one.owner or ""))[:limit]
         numbers = _first_of_each(connection, shops, fullest)
     return [_with_first(one, numbers.get((one.owner, one.first_due_at))) for one in fullest]
-
-
-def _together(one: Hands, other: Hands) -> Hands:
-    return Hands(
-        one.owner, one.count + other.count, one.late + other.late, one.in_4h + other.in_4h,
-        one.in_24h + other.in_24h, one.first_due_at or other.first_due_at,
-    )  # fmt: skip
 
 
 def _first_of_each(connection: Connection, shops: Sequence[int], found: Sequence[Hands]) -> dict[Any, Any]:
@@ -97,13 +90,21 @@ def _with_first(one: Hands, row: Any) -> Hands:
 
 
 def standing(engine: Engine, shops: Sequence[int]) -> list[Standing]:
-    """How many tickets stand in each state, those without a clock and those with one apart."""
+    """How many tickets stand in each state."""
     since = func.min(_C.entered_at, type_=_C.entered_at.type)
-    late_since = func.min(case((_LATE, _C.entered_at)), type_=_C.entered_at.type)
-    statement = select(_C.workflow, _C.state, func.count(), _count(_LATE), since, late_since).where(_open(shops))
-    statement = statement.group_by(_C.workflow, _C.state)
+    counted = select(_C.workflow, _C.state, func.count(), since).where(_open(shops)).group_by(_C.workflow, _C.state)
     with reading(engine) as connection:
-        return [Standing(*row) for part in _PARTS for row in connection.execute(statement.where(part))]
+        late = {row[:2]: row[2:] for row in map(tuple, connection.execute(counted.where(IS_LATE)))}
+        found: dict[Any, tuple[int, datetime]] = {}
+        for part in (_NO_CLOCK, _CLOCK):
+            for workflow, state, count, begun in connection.execute(counted.where(part)):
+                before = found.get((workflow, state), (0, begun))
+                found[workflow, state] = (before[0] + count, min(before[1], begun))
+    made = []
+    for (workflow, state), (count, begun) in found.items():
+        late_count, late_since = late.get((workflow, state), (0, None))
+        made.append(Standing(workflow, state, count, late_count, begun, late_since))
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +141,14 @@ _HELD = [_C.clock_timeout if name == "timeout" else _C[name] for name in Held.__
 
 def held_until(engine: Engine, owner: str, shops: Sequence[int], end: datetime, limit: int) -> list[Held]:
     """This person's open tickets that are due before `end`, the first due first."""
-    due = and_(_open(shops), _C.owner == owner, _C.due_at < end)
+    due = and_(OPEN, _C.shop_id.in_(shops), _C.owner == owner, _C.due_at < end)
     with reading(engine) as connection:
         return [Held(*row) for row in connection.execute(select(*_HELD).where(due).order_by(_C.due_at).limit(limit))]
 
 
 def held_paused(engine: Engine, owner: str, shops: Sequence[int], limit: int) -> list[Held]:
     """This person's open tickets of which a clock is paused, the longest first."""
-    paused = and_(_open(shops), _C.owner == owner, _C.paused != [])
+    paused = and_(OPEN, _C.shop_id.in_(shops), _C.owner == owner, _C.paused != [])
     with reading(engine) as connection:
         rows = connection.execute(select(*_HELD).where(paused).order_by(_C.entered_at, _C.id).limit(limit))
         return [Held(*row) for row in rows]

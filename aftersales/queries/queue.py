@@ -6,7 +6,7 @@ rows themselves with the entries of their histories that a list shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -211,6 +211,53 @@ def queue(
         found = _places(connection, wanted, now, after, limit + 1)
         rows = _rows(connection, {place.id: place.part for place in found[:limit]})
     return Page(rows, found[limit - 1] if len(found) > limit else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Where a ticket stands in a list: ids of its neighbours, None at an end; `place` counts from 1, None far down."""
+
+    before: int | None = None
+    after: int | None = None
+    place: int | None = None
+
+
+def beside(engine: Engine, wanted: Wanted, now: datetime, here: Place, counted: int = 200) -> Beside:
+    """Around this place, whether or not the ticket is still there. The first `counted` places are looked through."""
+    with reading(engine) as connection:
+        first = _places(connection, wanted, now, None, counted)
+        earlier = [one for one in first if _order(one) < _order(here)]
+        later = [one for one in first if _order(one) > _order(here)]
+        there = len(first) - len(earlier) - len(later)
+        if later or len(first) < counted:
+            before, after = next(reversed(earlier), None), next(iter(later), None)
+            ids = before.id if before else None, after.id if after else None
+            return Beside(*ids, len(earlier) + 1 if there else None)
+        following = next((one.id for one in _places(connection, wanted, now, here, 2) if one.id != here.id), None)
+        return Beside(next(_before(connection, wanted, now, here), None), following, counted if there else None)
+
+
+def _order(place: Place) -> tuple[int, datetime, int]:
+    return place.part, place.at, place.id
+
+
+def place_of(ticket: Ticket) -> Place:
+    """Where an open ticket stands in the queue."""
+    if ticket.escalated or ticket.overdue:
+        return Place(LATE, ticket.entered_at, ticket.id)
+    if ticket.due_at is not None:
+        return Place(RUNNING, ticket.due_at, ticket.id)
+    return Place(STILL, ticket.entered_at, ticket.id)
+
+
+def _before(connection: Connection, wanted: Wanted, now: datetime, here: Place) -> Iterator[int]:
+    """The place before this one: the order read backwards, part by part."""
+    for part in reversed([part for part in _parts_of(wanted) if part <= here.part]):
+        belongs, order = _PARTS[part]
+        statement = select(_C.id).where(*belongs, *_asked(connection.dialect.name, wanted, now))
+        if part == here.part:
+            statement = statement.where(order <= here.at, or_(order < here.at, _C.id < here.id))
+        yield from connection.execute(statement.order_by(order.desc(), _C.id.desc()).limit(1)).scalars()
 
 
 def some(engine: Engine, ids: Sequence[int], wanted: Wanted, now: datetime) -> tuple[list[Waiting], set[int]]:

@@ -36,8 +36,10 @@ _IN_SQLITE = table(search.NAME, column("rowid", BigInteger))
 _IN_POSTGRES = table(
     search.NAME, column("ticket_id", BigInteger), column("texts", Text), column("pairs", ARRAY(Text))
 )  # fmt: skip
-#: rows looked at for `found`; of a word that is in more tickets than that, the older ones are not shown
+#: rows looked at for `found`; of a word that is in more, the older tickets are not shown
 LOOKED_AT = 200
+#: a word in more rows than this is common: looked up ticket by ticket where a page of tickets is filled
+COMMON = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +59,29 @@ class Found:
 
 
 def matching(dialect: str, text: str) -> ColumnElement[bool]:
-    """A condition on ticket.id, for the filters of a query over `ticket`. Without a word: every ticket."""
-    words = bigrams.asked(text)
-    return and_(true(), *(_TICKET.c.id.in_(_SAID[dialect](word)) for word in words))
+    """A condition on ticket.id, for the filters of a query over `ticket`. Without a word: every ticket.
+
+    It begins with the tickets that have the words: for counts, and for words that few tickets have.
+    """
+    return and_(true(), *(_TICKET.c.id.in_(_HAVING[dialect](word)) for word in bigrams.asked(text)))
+
+
+def walked(connection: Connection, text: str) -> ColumnElement[bool]:
+    """The same for a query that walks along an index and stops after a page: common words are looked up on the way."""
+    conditions = []
+    for word, rows in _counted(connection, text):
+        having = _HAVING[connection.dialect.name](word)
+        conditions.append(_TICKET.c.id.in_(having) if rows < COMMON else _has(connection, word))
+    return and_(true(), *conditions)
 
 
 def found(engine: Engine, text: str, *, shops: Sequence[int] | None = None, limit: int = 10) -> list[Found]:
     """Tickets with these words, open ones first, the newest first. `shops`: only theirs. Nothing without a word."""
-    if not bigrams.asked(text):
-        return []
+    columns = (_SHOP.c.name.label("shop") if name == "shop" else _TICKET.c[name] for name in _FIELDS)
+    statement = select(*columns).join_from(_TICKET, _SHOP, _SHOP.c.id == _TICKET.c.shop_id)
     with reading(engine) as connection:
         ids = _newest(connection, text, shops)
-        columns = (_SHOP.c.name.label("shop") if name == "shop" else _TICKET.c[name] for name in _FIELDS)
-        statement = select(*columns).join_from(_TICKET, _SHOP, _SHOP.c.id == _TICKET.c.shop_id)
-        rows = [Found(*row) for row in connection.execute(statement.where(_TICKET.c.id.in_(ids)))]
+        rows = [Found(*row) for row in connection.execute(statement.where(_TICKET.c.id.in_(ids)))] if ids else []
     rows.sort(key=lambda row: (row.closed_at is not None, -row.id))
     return rows[:limit]
 
@@ -78,30 +89,78 @@ def found(engine: Engine, text: str, *, shops: Sequence[int] | None = None, limi
 _FIELDS = tuple(Found.__dataclass_fields__)
 
 
-def _newest(connection: Connection, text: str, shops: Sequence[int] | None) -> list[int]:
-    """Ids, the newest first, LOOKED_AT at most."""
-    statement = select(_TICKET.c.id).where(matching(connection.dialect.name, text))
+def _newest(connection: Connection, text: str, shops: Sequence[int] | None) -> set[int]:
+    """Ids of tickets with all words, the newest, LOOKED_AT at most: along the rows of the rarest word."""
+    words = _counted(connection, text)
+    if not words:
+        return set()
+    (rarest, rows), *others = words
+    dialect = connection.dialect.name
+    along = _ALONG[dialect](rarest).join(_TICKET, _TICKET.c.id == _ID[dialect])
+    for word, _ in others:
+        along = along.where(_has(connection, word) if rows < COMMON else _TICKET.c.id.in_(_HAVING[dialect](word)))
     if shops is not None:
-        statement = statement.where(_TICKET.c.shop_id.in_(shops))
-    return list(connection.execute(statement.order_by(_TICKET.c.id.desc()).limit(LOOKED_AT)).scalars())
+        along = along.where(_TICKET.c.shop_id.in_(shops))
+    return set(connection.execute(along.limit(LOOKED_AT)).scalars())
 
 
-# ── one word, on each database: the ids of the tickets that have it ──
+def _counted(connection: Connection, text: str) -> list[tuple[str, int]]:
+    """(word, rows that have it, COMMON at most), the rarest first."""
+    counted = []
+    for word in bigrams.asked(text):
+        rows = _HAVING[connection.dialect.name](word).limit(COMMON).subquery()
+        counted.append((word, connection.execute(select(func.count()).select_from(rows)).scalar_one()))
+    return sorted(counted, key=lambda one: one[1])
+
+
+def _has(connection: Connection, word: str) -> ColumnElement[bool]:
+    """The ticket of the query around this has the word."""
+    return _OF_TICKET[connection.dialect.name](word).exists()
+
+
+# ── one word, on each database: the ids of the tickets that have it; the newest first; and of one ticket ──
+
+_ID: dict[str, ColumnElement[int]] = {
+    "sqlite": _IN_SQLITE.c.rowid.op(">>")(search.SEQ_BITS),
+    "postgresql": _IN_POSTGRES.c.ticket_id,
+}
+
+
+def _matched(word: str) -> ColumnElement[bool]:
+    """SQLite: a phrase of its pairs; of a single character, whatever begins with it."""
+    pairs = bigrams.pairs(word)
+    phrase = f'"{search_index.phrase(pairs or [word])}"{"" if pairs else " *"}'
+    return column(search.NAME, Text).match(phrase)  # FTS5 is asked by the name of its table
 
 
 def _in_sqlite(word: str) -> Select[Any]:
-    """A phrase of its pairs; of a single character, whatever begins with it."""
-    pairs = bigrams.pairs(word)
-    phrase = f'"{search_index.phrase(pairs or [word])}"{"" if pairs else " *"}'
-    # FTS5 is asked by the name of its table
-    return select(_IN_SQLITE.c.rowid.op(">>")(search.SEQ_BITS)).where(column(search.NAME, Text).match(phrase))
+    return select(_ID["sqlite"]).where(_matched(word))
+
+
+def _of_ticket_in_sqlite(word: str) -> Select[Any]:
+    first = _TICKET.c.id.op("<<")(search.SEQ_BITS)
+    last = (_TICKET.c.id + 1).op("<<")(search.SEQ_BITS)
+    rowid = _IN_SQLITE.c.rowid
+    return select(rowid).where(_matched(word), rowid >= first, rowid < last).correlate(_TICKET)
 
 
 def _in_postgres(word: str) -> Select[Any]:
     """All its pairs are there, and in the text they stand in order."""
     pairs = literal(bigrams.pairs(word) or [word], ARRAY(Text))
-    columns = _IN_POSTGRES.c
-    return select(columns.ticket_id).where(columns.pairs.contains(pairs), func.strpos(columns.texts, word) > 0)
+    return select(_ID["postgresql"]).where(_IN_POSTGRES.c.pairs.contains(pairs), _stands(word))
 
 
-_SAID = {"sqlite": _in_sqlite, "postgresql": _in_postgres}
+def _of_ticket_in_postgres(word: str) -> Select[Any]:
+    return select(_ID["postgresql"]).where(_ID["postgresql"] == _TICKET.c.id, _stands(word)).correlate(_TICKET)
+
+
+def _stands(word: str) -> ColumnElement[bool]:
+    return func.strpos(_IN_POSTGRES.c.texts, word) > 0
+
+
+_HAVING = {"sqlite": _in_sqlite, "postgresql": _in_postgres}
+_ALONG = {
+    "sqlite": lambda word: _in_sqlite(word).order_by(_IN_SQLITE.c.rowid.desc()),
+    "postgresql": lambda word: _in_postgres(word).order_by(_ID["postgresql"].desc()),
+}
+_OF_TICKET = {"sqlite": _of_ticket_in_sqlite, "postgresql": _of_ticket_in_postgres}

@@ -79,6 +79,18 @@ def numbered(engine: Engine, number: str) -> list[tuple[int, str]]:
         return [(row.id, row.name) for row in connection.execute(statement)]
 
 
+def near(engine: Engine, number: str) -> list[tuple[int, str, str]]:
+    """(ticket id, number, shop) of numbers that are this one with two neighbouring digits changed about."""
+    pairs = [place for place in range(len(number) - 1) if number[place : place + 2].isdecimal()]
+    swapped = {number[:place] + number[place + 1] + number[place] + number[place + 2 :] for place in pairs[:20]}
+    statement = select(_TICKET.c.id, _TICKET.c.number, _SHOP.c.name).join_from(
+        _SHOP, _TICKET, _SHOP.c.id == _TICKET.c.shop_id
+    )
+    statement = statement.where(_TICKET.c.number.in_(swapped - {number})).order_by(_TICKET.c.id.desc()).limit(3)
+    with reading(engine) as connection:
+        return [(row.id, row.number, row.name) for row in connection.execute(statement)]
+
+
 def key_used(engine: Engine, shop: str, key: str) -> bool:
     """Whether a command with this idempotency key has already been taken in this shop."""
     with reading(engine) as connection:

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import fresh_database
 from tests.web.conftest import World, made_world
 from web.app import create_app
+from web.serve import Server
 
 CHROMIUM = "/usr/bin/chromium"
 SWITCHES = [
@@ -55,7 +55,7 @@ def site() -> Iterator[Site]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        server = Server(app, log_level="warning", lifespan="on")
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         yield Site(world, f"http://127.0.0.1:{port}")

@@ -14,11 +14,12 @@ from aftersales.database import create_all, create_engine, reading
 from aftersales.decide import Attempt
 from aftersales.desk import Desk
 from aftersales.errors import Refused
+from aftersales.explain import earlier
 from aftersales.known import what_guards_ask
 from aftersales.preview import Preview, preview
 from aftersales.ticket import Ticket
 from aftersales.workflows.vocabulary import Step
-from tests.laws.stories import IDS, RULES, Line, Paper, World, differences, readable, shown, stories, tell
+from tests.laws.stories import ACTORS, IDS, RULES, Line, Paper, World, differences, readable, shown, stories, tell
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 #: what the store adds when it writes
@@ -142,3 +143,36 @@ def test_what_is_missing_is_what_is_refused_and_nothing_else(story):
     paper = Asking()
     tell(paper, story)
     assert paper.wrong == []
+
+
+@settings(max_examples=60, phases=PHASES)
+@given(stories)
+def test_whatever_cannot_be_done_has_a_reason_and_nothing_else_has(story):
+    paper = Paper()
+    tell(paper, story)
+    for ticket in paper.tickets():
+        workflow = RULES.workflow(ticket)
+        for actor in ACTORS:
+            allowed = decide.allowed(ticket, actor, paper.now, RULES)
+            for step in (move for move in workflow.moves if isinstance(move, Step)):
+                why = decide.why_not(ticket, step, actor, paper.now, RULES)
+                assert (why is None) == (step in allowed), f"{step} by {actor} in {ticket.state}: {why}"
+
+
+def _life(clock):
+    return (clock.rule, clock.version, clock.timeout, clock.counted_from)
+
+
+@settings(max_examples=60, phases=PHASES)
+@given(stories)
+def test_every_clock_of_a_ticket_is_running_paused_or_over(story):
+    """None is told twice, none is forgotten."""
+    paper = Paper()
+    tell(paper, story)
+    for ticket in paper.tickets():
+        events = paper.history(ticket.number)
+        lives = {_life(clock) for event in events for clock in event.clocks}
+        here = {_life(clock) for clock in (*ticket.clocks, *ticket.paused)}
+        over = [(one.cited.rule, one.cited.version, one.start_at) for one in earlier(ticket, events, RULES, paper.now)]
+        assert len(over) == len(lives - here)
+        assert {(rule, version, at) for rule, version, _, at in lives - here} == set(over)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from aftersales import bigrams, database
 from aftersales.queries import search
@@ -27,14 +28,24 @@ def holds(told: list[str], word: str) -> bool:
 
 
 @pytest.mark.parametrize("kind", BACKENDS)
-def test_every_part_of_a_text_finds_its_ticket_and_no_other(kind: str) -> None:
+def test_every_part_of_a_text_finds_its_ticket_and_no_other(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "COMMON", search.COMMON)
+    monkeypatch.setattr(search, "LOOKED_AT", 1_000)
     world = made_world(fresh_database(kind))
     told: dict[int, list[str]] = {}
 
     def ids(asked: str) -> set[int]:
-        statement = search.select(search._TICKET.c.id).where(search.matching(world.engine.dialect.name, asked))
+        """What is found, in the same way by all who ask."""
         with database.reading(world.engine) as connection:
-            return set(connection.execute(statement).scalars())
+            ways = [search.matching(connection.dialect.name, asked)]
+            for search.COMMON in (1, 10_000):
+                ways.append(search.walked(connection, asked))
+            found = [set(connection.execute(select(search._TICKET.c.id).where(way)).scalars()) for way in ways]
+        if bigrams.asked(asked):
+            for search.COMMON in (1, 10_000):
+                found.append({one.id for one in search.found(world.engine, asked, limit=1_000)})
+        assert all(one == found[0] for one in found)
+        return found[0]
 
     @settings(max_examples=60)
     @given(texts, texts, st.data())

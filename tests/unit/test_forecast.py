@@ -184,4 +184,4 @@ def test_counting_reads_the_index_only(sqlite_url):
     statement, values = next(pair for pair in seen if "count(" in pair[0])
     with reading(engine) as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
-    assert "USING INDEX ix_ticket_queue (shop_id=? AND due_at<?)" in str(plan)
+    assert "USING INDEX ix_ticket_queue (due_at<?)" in str(plan)

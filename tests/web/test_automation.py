@@ -13,7 +13,7 @@ from web import recent
 
 @pytest.fixture(autouse=True)
 def counted_anew(monkeypatch):
-    monkeypatch.setattr(recent, "SECONDS", 0.0)
+    monkeypatch.setattr(recent, "CHEAP", 60.0)
 
 
 def beat(world, age=0.0, name="one", note=""):

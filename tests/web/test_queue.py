@@ -11,7 +11,7 @@ from tests.web.languages import untranslated
 
 
 def numbers(page: Page) -> list[str]:
-    return [link.removeprefix("/t/") for link in page.links if link.startswith("/t/")]
+    return [link.removeprefix("/t/").partition("?")[0] for link in page.links if link.startswith("/t/")]
 
 
 def all_pages(browser, path="/"):

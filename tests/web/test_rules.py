@@ -377,6 +377,13 @@ def test_a_draft_with_a_mistake_says_which_line(browser):
     assert re.search(r"第 \d+ 行 · T", page.text)
 
 
+def test_a_draft_of_the_house_rules_does_not_pass_for_unchanged(browser):
+    page = draft(browser, "house", shipped("house").replace("hours(4)]", "hours(2)]"))
+    assert "可以启用" in page.text
+    assert "店内约定只管提醒" in page.text
+    assert "hours(2)" in page.text
+
+
 def test_a_file_may_be_sent_instead_and_names_itself(browser):
     sent = {"file": ("kuaishou.py", shipped("kuaishou").encode(), "text/x-python")}
     page = Page(browser.client.post("/rules/check", data={"name": "", "text": ""}, files=sent, headers=BROWSER_SAYS))

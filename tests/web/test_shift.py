@@ -20,7 +20,7 @@ AN_EVENING = [(day, 18 * 60, 24 * 60) for day in range(7)]
 
 @pytest.fixture(autouse=True)
 def counted_anew(monkeypatch):
-    monkeypatch.setattr(recent, "SECONDS", 0.0)
+    monkeypatch.setattr(recent, "CHEAP", 60.0)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_hands_with_their_links(world, browser, people):
     assert f"/t/{ticket.number}" in page.links
     assert "/?owner=%E5%BA%97%3Achen&due=4h" in page.links
     assert "/?owner=none" in page.links
-    assert "/team/transfer?from=%E5%BA%97%3Achen" in page.links
+    assert "/team/transfer?owner=%E5%BA%97%3Achen" in page.links
     assert "剩 2 小时" in page.text
 
 
@@ -180,7 +180,7 @@ def test_the_file_for_spreadsheets(kind, request, clock):
 
 
 def test_a_hundred_looks_count_once(world, browser, monkeypatch):
-    monkeypatch.setattr(recent, "SECONDS", 60.0)
+    monkeypatch.setattr(recent, "CHEAP", 0.0)
     counted = []
     real = board._counted
     monkeypatch.setattr(board, "_counted", lambda *asked: counted.append(asked) or real(*asked))

@@ -56,7 +56,7 @@ def test_an_exchange_from_the_application_to_its_end(world):
         ("apply", "buyer"), ("approve", "agent"), ("submit_return_waybill", "agent"), ("return_signed", "system"),
         ("accept_return", "agent"), ("reship", "agent"), ("new_item_signed", "system"), ("confirm", "buyer"),
     ]  # fmt: skip
-    assert f"/t/{number}" not in browser.get("/").links
+    assert f"/t/{number}?in=" not in browser.get("/").links
 
 
 def test_a_rejection_needs_contact_and_evidence_which_are_recorded_on_the_way(world):
@@ -70,7 +70,7 @@ def test_a_rejection_needs_contact_and_evidence_which_are_recorded_on_the_way(wo
     page = browser.do(f"/t/{number}/reject", reason_code="20", _evidence=["photo"])
     assert "商家已驳回，待买家处理" in page.text
     assert "拒绝理由：影响二次销售" in page.text
-    assert "沟通内容：已说明鞋底有磨损" in page.text
+    assert "登记了与买家的沟通沟通方式：平台聊天已说明鞋底有磨损" in page.text
 
 
 def test_the_clock_acts_and_the_history_says_by_which_rule(world):
@@ -79,10 +79,9 @@ def test_the_clock_acts_and_the_history_says_by_which_rule(world):
     world.now += timedelta(hours=48, minutes=5)
     world.desk.sweep(world.now)
     page = browser.get(f"/t/{number}").text
-    assert "系统 逾期未处理，视为同意换货 待商家审核 → 待买家寄回" in page
-    assert "系统按规则 KS-EX-01（2022-09-30 版）自动执行，到期 2026-10-04 14:32:00" in page
-    assert "2026-10-04 14:37:00 记录" in page
-    assert "开始计时 KS-EX-02，到 2026-10-14 14:32:00" in page
+    assert "系统 逾期未处理，视为同意换货 → 待买家寄回到期 2026-10-04 14:32:00，系统在到期后 5 分执行" in page
+    assert "KS-EX-01 · 2022-09-30 版 14:3214:37 收到" in page
+    assert "时限开始 买家寄回原商品，到 10-14 14:32从 10-04 14:32 起算" in page
 
 
 def test_a_problem_with_the_new_parcel_opens_a_linked_ticket_and_pauses_the_clock(world):
@@ -98,7 +97,7 @@ def test_a_problem_with_the_new_parcel_opens_a_linked_ticket_and_pauses_the_cloc
     assert "已暂停，还剩 7 天" in page.text
     assert "暂停时还剩 7 天" in page.text
     assert "换货包裹" in page.text
-    (link,) = [link for link in page.links if link.startswith("/t/") and not link.startswith(f"/t/{ticket.number}")]
+    (link,) = {link for link in page.links if link.startswith("/t/") and link.removeprefix("/t/").isdecimal()}
     assert "丢件·物流异常" in browser.get(link).text
 
 
@@ -110,7 +109,7 @@ def test_plain_actions_leave_the_ticket_where_it_is(world):
     browser.do(f"/t/{number}/assign", agent="陈晓")
     page = browser.do(f"/t/{number}/set_platform_deadline", due_at="2026-10-03T09:00")
     assert "库房说 43 码还有 2 双" in page.text
-    assert "买家 上传凭证 凭证种类：照片 说明：鞋底" in page.text
+    assert "梅子酱 登记了凭证：照片鞋底" in page.text
     assert "负责人 陈晓" in page.text
     assert "2026-10-03 09:00:00 到期" in page.text
     assert "平台给的期限 · 按规则原为 2026-10-04 14:32:00" in page.text

@@ -281,3 +281,33 @@ def test_the_page_s_own_words_are_english(world, browser, path):
     assert own == []
     assert "Why this time" in page.text
     assert "Do nothing" in page.text
+
+
+# ── the list it was opened from ──
+
+
+def test_previous_and_next_follow_the_list_it_was_opened_from(world, browser):
+    first, second, other, third = (
+        world.open(ago=30), world.open(ago=20), world.open("refund", "wechat", ago=18), world.open(ago=10),
+    )  # fmt: skip
+    link = next(link for link in browser.get("/?workflow=exchange").links if second.number in link)
+    page = browser.get(link)
+    assert "第 2 张，共 3 张" in page.text
+    keys = {attributes["data-key"]: attributes["href"] for _, attributes in page.tags if "data-key" in attributes}
+    assert keys["["] == f"/t/{first.id}?in=workflow%3Dexchange"
+    assert keys["]"] == f"/t/{third.id}?in=workflow%3Dexchange"
+    assert f"/t/{other.id}?in=workflow%3Dexchange" not in page.links
+    ends = {a["data-key"] for _, a in browser.get(keys["["]).tags if "data-key" in a}
+    assert "[" not in ends
+
+
+def test_the_list_goes_on_from_where_the_ticket_stood(world, browser):
+    first, second = world.open(ago=30), world.open(ago=20)
+    step = browser.get(f"/t/{first.number}/approve?in=").form
+    page = browser.get(browser.send(step).response.headers["location"])
+    assert f"/t/{second.id}?in=" in page.links
+
+
+@pytest.mark.parametrize("view", ["", "%00", "workflow=nothing", "x" * 5000, "q=%F0%9F%98%80", "due_from=yesterday"])
+def test_no_list_is_an_error_of_ours(world, browser, view):
+    assert browser.client.get(f"/t/{world.open().number}", params={"in": view}).status_code == 200

@@ -20,7 +20,7 @@ from web.site import Site, TheSite
 
 router = APIRouter()
 SPANS = (timedelta(hours=1), timedelta(days=1))
-_punctual: Recent[list[automation.Punctual]] = Recent(3)
+_punctual: Recent[list[automation.Punctual]] = Recent()
 
 
 @router.get("/automation")

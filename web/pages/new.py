@@ -7,7 +7,7 @@ again while somebody fills in the form. Without scripts the button 查订单 sen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -30,8 +30,6 @@ from web.rendering import page
 from web.site import Site, TheSite
 
 router = APIRouter()
-#: seconds for which the page of a new ticket says what was started
-JUST_NOW = 20
 #: what the address of a form may bring along: /new/exchange?order=…&shop=…
 BROUGHT = {"order": "order_no", "item": "item_no", "buyer": "buyer", "shop": "shop", "policy": "policy"}
 
@@ -44,6 +42,8 @@ class Entry:
     texts: Mapping[str, str]
     actor: str = ""
     key: str = ""
+    #: the platform that was put in before; a person may have chosen another since
+    platform: str = ""
     filled: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -56,7 +56,9 @@ class Entry:
     def with_filled(self, known: Mapping[str, str]) -> Entry:
         """What is empty is filled in, nothing else."""
         filled = {name: text for name, text in known.items() if text and not self.text(name)}
-        return Entry(self.workflow, {**self.texts, **filled}, self.actor, self.key, filled)
+        if known.get("policy") and self.text("policy") == self.platform != known["policy"]:
+            filled["policy"] = known["policy"]
+        return replace(self, texts={**self.texts, **filled}, filled=filled)
 
 
 # ── pages ──
@@ -79,7 +81,7 @@ def form(request: Request, key: str, site: TheSite) -> Response:
 @router.post("/new/{key}")
 def submit(key: str, site: TheSite, posted: PostedForm, me: Me) -> Response:
     """Opens the ticket; or shows the form again with all that was typed and everything that is wrong with it."""
-    entry = Entry(_workflow(site, key), posted.texts, posted.actor, posted.key)
+    entry = Entry(_workflow(site, key), posted.texts, posted.actor, posted.key, posted.platform)
     if posted.look:
         return _parts(site, entry) if visit.current.get().partial else _form_page(site, entry)
     place = opening.place(site, entry.workflow)
@@ -93,9 +95,8 @@ def submit(key: str, site: TheSite, posted: PostedForm, me: Me) -> Response:
             shop = where.values.get("shop", site.settings.shop)
             return _form_page(site, entry, refusal=forms.sent_before(site, shop, posted, refusal))
         by_id = len(queries.shops(site.desk.engine)) > 1
-        answer = RedirectResponse(f"/t/{opened.id if by_id else opened.number}", 303)
-        answer.set_cookie(visit.OPENED, str(opened.id), max_age=JUST_NOW, samesite="lax", httponly=True)
-        return answer
+        # done=1: its first event is told on top of its page
+        return RedirectResponse(f"/t/{opened.id if by_id else opened.number}?done=1", 303)
     return _form_page(site, entry, problems)
 
 
@@ -135,12 +136,23 @@ class Known:
     #: None: the platform is not chosen yet, so no rule can be asked
     preview: Preview | None
     shops: Sequence[tuple[int, str]]
+    #: the platform that was in the form when it was sent
+    was: str = ""
+
+    @property
+    def shop_names(self) -> list[str]:
+        return [name for _, name in self.shops]
+
+    @property
+    def platform(self) -> str:
+        """The one that was put in, here or before."""
+        return self.entry.filled.get("policy", self.entry.platform)
 
     @property
     def new_shop(self) -> str:
         """A name that no shop has: opening the ticket would add it."""
         shop = self.entry.text("shop")
-        return Written(shop) if shop and self.shops and shop not in [name for _, name in self.shops] else ""
+        return Written(shop) if shop and self.shops and shop not in self.shop_names else ""
 
 
 def _known(site: Site, typed: Entry) -> Known:
@@ -161,7 +173,7 @@ def _known(site: Site, typed: Entry) -> Known:
         of_buyer = orders.of_buyer(engine, read.values["buyer"], ids[shop], [ticket.id for ticket in earlier])
     if read.values.get("policy") in rules.catalog.policies:
         preview = preview_opening.look(engine, _new(entry, read.values, facts.values), shop, rules)
-    return Known(earlier, of_buyer, told, entry, preview, shops)
+    return Known(earlier, of_buyer, told, entry, preview, shops, typed.text("policy"))
 
 
 def _shop(site: Site, typed: Entry, shops: Sequence[tuple[int, str]], earlier: Sequence[Ticket]) -> str:
@@ -202,8 +214,7 @@ def _form_page(
     context = {
         **_shown(site, known),
         "workflow": typed.workflow,
-        "form": opening.draw(site, known.entry, known.preview),
-        "problems": problems,
+        "form": opening.draw(site, known.entry, known.preview, problems),
         "summary": _summary(site, typed, problems),
         "refusal": refusal,
     }

@@ -112,11 +112,12 @@ def some_rows(request: Request, site: TheSite, ids: str = "") -> Response:
     """The rows of these tickets as they are now, for a list that is being looked at; a part of a page."""
     around, wanted = _around(site, request.query_params)
     if not _IDS.fullmatch(ids):
-        return page("rows.html", {"rows": [], "still": set()})
+        return page("rows.html", {"rows": [], "still": set(), "view": ""})
     asked = list(dict.fromkeys(map(int, ids.split(","))))
     found, still = queries.some(site.desk.engine, asked, wanted, around.now)
     told = telling(site, around.now)
-    return page("rows.html", {"rows": [told.row(waiting) for waiting in found], "still": still})
+    rows = [told.row(waiting) for waiting in found]
+    return page("rows.html", {"rows": rows, "still": still, "view": around.filters.query})
 
 
 def telling(site: Site, now: datetime) -> Telling:

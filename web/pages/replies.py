@@ -116,7 +116,7 @@ def listen(site: Site, ticket: Ticket, row: Step | PlainAction, posted: Posted) 
     heard_now = spoken(site, ticket, row, posted)
     if not heard_now.hits:
         return heard_now
-    words = listed([f"「{rule.label}」" for rule in heard_now.rules])
+    words = listed([rule.label for rule in heard_now.rules])
     if heard_now.stopped:
         raise Refused(FORBIDDEN, say("给买家的话里有不能说的：{words}。请按下面的说明改了再提交", words=words))
     if not posted.insists:

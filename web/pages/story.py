@@ -300,12 +300,12 @@ class _Teller:
         other = next((link.other for link in self.links if link.relation in over), None)
         return None if other is None else (other.number, f"/t/{other.id}")
 
-    def clause(self, rule: str | None, version: str | None) -> Clause | None:
+    def clause(self, rule: str | None, version: str | None, *, labelled: bool = True) -> Clause | None:
         if not rule:
             return None
         book = self.rules.policy(self.ticket).rule(rule)
         address = f"/rules/{self.ticket.policy}#{rule}" if book else ""
-        return Clause(rule, version or "", "" if book is None else book.label, address)
+        return Clause(rule, version or "", book.label if book and labelled else "", address)
 
     # ── its clocks ──
 
@@ -352,7 +352,7 @@ class _Teller:
             hints.append(gettext("暂定：跨到还没公布节假日的年份"))
         return Item(
             event.seq, event.at, "ck2", icon, frozenset({"clock"}), who, what, recorded_at=event.recorded_at,
-            hints=hints, clause=self.clause(clock.rule, clock.version),
+            hints=hints, clause=self.clause(clock.rule, clock.version, labelled=False),
         )  # fmt: skip
 
 

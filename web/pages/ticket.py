@@ -40,6 +40,8 @@ _TOLD = (
     *("escalated", "overdue", "flags", "opened_at", "applied_at", "entered_at", "closed_at"),
     *("order_no", "item_no", "buyer", "owner", "platform_no"),
 )
+#: of an address, in characters: more than any list's own
+_LONGEST_VIEW = 2000
 #: the parts of the page that stand in files of their own: `ticket/<name>.html` is given the value `<name>`
 _PANELS = {
     "story": story.panel,
@@ -104,10 +106,12 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
     rules, now = site.rules(), whole_second(clock.now())
     history = _History.of(site, ticket)
     around, events = history.around(ticket, site, now), history.upto(ticket)
-    by_actor = steps.cards_by_actor(around)
+    by_actor, done = steps.cards_by_actor(around), _done(request, ticket, events, site)
+    shops = [id for id, _ in queries.shops(site.desk.engine)]
     asked = None if shown is None else step_form.asked(site, shown, around)
     context = {
         **_header(request, site, ticket, name, now),
+        "neighbours": neighbours.of(site, _view(request), ticket, now, shops, _before(done, events)),
         **{panel: of(site, ticket, events, rules, now) for panel, of in _PANELS.items()},
         "why": why(ticket, events, history.explanation(ticket, site, now), rules, now),
         "own_steps": [step for actor, found in by_actor if actor is Actor.AGENT for step in found],
@@ -115,25 +119,28 @@ def _page(request: Request, site: Site, name: str, ticket: Ticket, shown: Shown 
         "barred": steps.barred(around),
         "actions": steps.plain_actions(ticket, rules),
         "asked": asked,
-        "conflict": None
-        if shown is None or asked is None
-        else conflict(shown, asked, events, rules, now, partial(identity.name_of, site)),
-        "done": _done(request, ticket, events, site),
+        "conflict": asked and shown and conflict(shown, asked, events, rules, now, partial(identity.name_of, site)),
+        "done": done,
         "wants": [] if shown is None else evidence.wants(site, around, shown, events),
         "spoken": None if shown is None else replies.heard(site, shown),
     }
     return page("ticket.html", context, forms.status(None if shown is None else shown.refusal))
 
 
+def _view(request: Request) -> str | None:
+    """The query of the list that the ticket was opened from; None if it was not."""
+    view = request.query_params.get("in")
+    return None if view is None else view[:_LONGEST_VIEW]
+
+
 def _header(request: Request, site: Site, ticket: Ticket, name: str, now: datetime) -> dict[str, Any]:
     """What stands on top of the page, and beside it."""
-    rules, view = site.rules(), request.query_params.get("in")
+    rules = site.rules()
     party = words.party(rules, ticket.workflow, ticket.state)
     return {
         "ticket": ticket,
         "address": f"/t/{name}",
-        "view": view,
-        "neighbours": neighbours.of(site, view, ticket),
+        "view": _view(request),
         "workflow": words.workflow_label(rules, ticket.workflow),
         "policy": words.policy_label(rules, ticket.policy),
         "shop": shop_of(site, ticket),
@@ -158,6 +165,11 @@ def _done(request: Request, ticket: Ticket, events: Sequence[Event], site: Site)
         return None
     lines = story.story(ticket, [event for event in events if event.seq <= int(wanted)][-2:], site.rules())
     return next((line for line in lines if line.event.seq == int(wanted)), None)
+
+
+def _before(done: story.EventLine | None, events: Sequence[Event]) -> Event | None:
+    """The event before what was just done."""
+    return None if done is None else next((event for event in events if event.seq == done.event.seq - 1), None)
 
 
 # ── what is sent ──
@@ -190,7 +202,7 @@ def submit(request: Request, name: str, trigger: str, site: TheSite, posted: Pos
         refusal = forms.sent_before(site, shop_of(site, found), posted, refusal)
         return _page(request, site, name, now_there, Shown(now_there, of_ticket, posted.actor, posted, refusal))
     spoken.note(site, login)
-    view = request.query_params.get("in")
+    view = _view(request)
     query = {"done": after.version} | ({} if view is None else {"in": view})
     return RedirectResponse(f"/t/{name}?{urlencode(query)}", 303)
 

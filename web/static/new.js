@@ -12,7 +12,12 @@
       var filled = false;
       document.querySelectorAll("#known data.fill").forEach(function (told) {
         var field = document.getElementById(told.dataset.for);
-        if (field && !field.value && field.type !== "checkbox") { field.value = told.value; filled = filled || field.value !== ""; }
+        var over = "over" in told.dataset && field && field.value === told.dataset.over;
+        if (field && (!field.value || over) && field.value !== told.value && field.type !== "checkbox") {
+          field.value = told.value;
+          filled = filled || field.value !== "";
+          if (told.dataset.for === "f-policy") document.getElementById("f-platform").value = told.value;
+        }
         told.remove();
       });
       if (filled) form.dispatchEvent(new Event("look"));

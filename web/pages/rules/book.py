@@ -22,7 +22,6 @@ from aftersales.rule_changes import Coming, coming
 from aftersales.rule_words import Entry, entries_on, history_of
 from aftersales.saying import listed
 from aftersales.work_calendar import WorkCalendar
-from web import try_moment
 from web.errors import Told
 from web.i18n import gettext
 from web.kept import Kept
@@ -198,16 +197,8 @@ def book(key: str, request: Request, site: TheSite) -> Response:
         "tickets": tickets, "wanted": wanted, "text": text, "first_day": _first_day(policy),
         "in_force": in_force(groups_of(everything)), "rules_now": rules,
         "notices": notices(site, policy, clock.now()), "behind": _behind(site, policy),
-        "tried": _tried(site, policy, entries, request),
     }  # fmt: skip
     return page("rules/book.html", {**frame_of(site, key, day), **context})
-
-
-def _tried(site: Site, policy: Policy, entries: Sequence[Entry], request: Request) -> try_moment.Tried:
-    """The form to try a moment out, with the first clock of the book chosen."""
-    counted = (one.id for one in entries if one.limit is not None and one.limits and rule_words.counted(one))
-    first = next((f"{policy.key}/{id}" for id in counted), "")
-    return try_moment.tried(site, {"rule": first, **request.query_params}, f"/rules/{quote(policy.key)}")
 
 
 def _first_day(policy: Policy) -> str:

@@ -1,0 +1,179 @@
+"""How long does the server take for a page, as a multiple of an empty page of the same site?
+
+    python benchmarks/filled.py --db sqlite:////tmp/filled.db --open 100000
+    python benchmarks/pages.py --db sqlite:////tmp/filled.db --json
+
+Asks every page of a filled database (filled.py) through the whole site, in this process and without a network, and
+prints the median and the 95th percentile in milliseconds and the ratio of the medians to `/me`, a page that shows next
+to nothing. Pages are asked in turn, so that a busy moment of the machine falls on all alike. What does not exist yet is
+told and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+
+from aftersales import clock
+from aftersales.application import assemble
+from aftersales.database import reading
+from aftersales.office import accounts
+from aftersales.serving import collect_garbage_rarely
+from aftersales.settings import Settings
+from web.app import create_app
+from web.visit import SESSION
+
+EMPTY = "empty page"
+#: no page may take longer (milliseconds, the median), whatever the ratio
+BOUND_MS = 150
+
+
+@dataclass
+class Asked:
+    name: str
+    path: str
+    seconds: list[float] = field(default_factory=list)
+    bytes: int = 0
+
+
+# ── which pages ──
+
+
+def pages(engine: Engine, client: TestClient) -> Iterator[Asked]:
+    """Names and addresses, made of what is in the database."""
+    yield Asked(EMPTY, "/me")
+    yield Asked("queue", "/")
+    login = "店铺:客服01"
+    for name, query in (
+        ("one shop", "shop=3"), ("type", "workflow=exchange"), ("state", "state=refund.pending_merchant_review"),
+        ("platform", "policy=taobao"), ("owner", f"owner={login}"), ("no owner", "owner=none"), ("due 4 h", "due=4h"),
+        ("due today", "due=today"), ("late", "mark=late"), ("escalated", "mark=escalated"), ("turn", "turn=merchant"),
+        ("over 500 yuan", "from_yuan=500"), ("shop and type", "shop=3&workflow=refund"),
+        ("rare word", "q=麒麟"), ("common word", "q=快递"), ("every ticket's word", "q=买家"),
+        ("order's end", "q=012345"),
+        ("common word in a shop", "q=快递&shop=3"),
+    ):  # fmt: skip
+        yield Asked(f"queue: {name}", f"/?{query}")
+    if deep := _deep(client):
+        yield Asked("queue: page 20", deep)
+    for name, word in (("rare", "麒麟"), ("common", "快递"), ("two words", "快递 破损"), ("nothing", "没有这个")):
+        yield Asked(f"palette: {name}", f"/search.json?q={word}")
+    id, steps = _a_ticket(engine)
+    yield Asked("ticket", f"/t/{id}")
+    yield Asked("ticket.json", f"/t/{id}.json")
+    for step in steps:
+        yield Asked(f"form: {step}", f"/t/{id}/{step}")
+    for name, path in (
+        ("new ticket", "/new"), ("new exchange", "/new/exchange"), ("shift", "/shift"), ("rules", "/rules"),
+        ("rules of a platform", "/rules/kuaishou"), ("reports", "/reports"), ("team", "/team"),
+        ("automation", "/automation"), ("readyz", "/readyz"),
+    ):  # fmt: skip
+        yield Asked(name, path)
+
+
+def _deep(client: TestClient) -> str | None:
+    """Nineteen pages on, by the links of the pages."""
+    path = "/"
+    for _ in range(19):
+        found = [part.partition('"')[0] for part in client.get(path).text.split('href="')[1:]]
+        further = [link.replace("&amp;", "&") for link in found if "after=" in link]
+        if not further:
+            return None
+        path = further[-1]
+    return path
+
+
+def _a_ticket(engine: Engine) -> tuple[int, list[str]]:
+    """One with the longest story, which the merchant has to review, and two of its forms."""
+    asked = (
+        "SELECT id FROM ticket WHERE state = 'pending_merchant_review' AND workflow = 'exchange' "
+        "AND closed_at IS NULL ORDER BY version DESC LIMIT 1"
+    )
+    with reading(engine) as connection:
+        return connection.exec_driver_sql(asked).scalar_one(), ["reject", "note"]
+
+
+# ── measuring ──
+
+
+def signed_in(engine: Engine, client: TestClient) -> None:
+    account = accounts.named(engine, "店铺:客服01")
+    assert account is not None, "the database was not made by filled.py"
+    client.cookies.set(SESSION, accounts.sign_in(engine, account, clock.now()))
+
+
+def measure(client: TestClient, asked: list[Asked], rounds: int, patience: float) -> list[str]:
+    """Fills in the seconds; returns the names of what is not there. Slow pages are asked less often."""
+    left_out, spent = [], dict.fromkeys((one.name for one in asked), 0.0)
+    for nth in range(rounds + 1):
+        for one in asked:
+            if one.name in left_out or (nth > 3 and spent[one.name] > patience and one.name != EMPTY):
+                continue
+            started = time.perf_counter()
+            answer = client.get(one.path, follow_redirects=True)
+            taken = time.perf_counter() - started
+            if answer.status_code != 200:
+                left_out.append(f"{one.name}")
+                print(f"left out: {one.name}: {one.path} answers {answer.status_code}")
+            elif nth:  # the first round warms up
+                one.seconds.append(taken)
+                one.bytes = len(answer.content)
+                spent[one.name] += taken
+    return left_out
+
+
+def percentile(seconds: list[float], share: float) -> float:
+    return sorted(seconds)[math.ceil(share * len(seconds)) - 1]
+
+
+def results(asked: list[Asked]) -> list[dict[str, Any]]:
+    floor = statistics.median(next(one.seconds for one in asked if one.name == EMPTY))
+    return [
+        {
+            "page": one.name,
+            "p50_ms": round(statistics.median(one.seconds) * 1000, 1),
+            "p95_ms": round(percentile(one.seconds, 0.95) * 1000, 1),
+            "ratio": round(statistics.median(one.seconds) / floor, 1),
+            "kb": round(one.bytes / 1024),
+            "path": one.path,
+        }
+        for one in asked
+        if one.seconds
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--db", required=True, help="URL of a database filled by filled.py")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--patience", type=float, default=2.0, help="seconds for a slow page")
+    parser.add_argument("--only", default="", help="pages whose name holds this")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    application = assemble(Settings(database_url=given.db))
+    client = TestClient(create_app(application.desk, application.rules, application.settings))
+    signed_in(application.engine, client)
+    asked = [one for one in pages(application.engine, client) if given.only in one.name or one.name == EMPTY]
+    collect_garbage_rarely()
+    measure(client, asked, given.rounds, given.patience)
+    told = results(asked)
+    if given.json:
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    print(f"{'page':32} {'p50':>8} {'p95':>8} {'ratio':>7} {'KB':>5}")
+    for one in told:
+        slow = "  over the bound" if one["p50_ms"] > BOUND_MS else ""
+        print(f"{one['page']:32} {one['p50_ms']:8.1f} {one['p95_ms']:8.1f} {one['ratio']:7.1f} {one['kb']:5}{slow}")
+
+
+if __name__ == "__main__":
+    main()
