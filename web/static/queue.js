@@ -174,7 +174,6 @@
         line.textContent = reason;
         row.querySelector(".c-k").append(line);
       }
-      row.querySelector("[data-presence-of]").innerHTML = old.querySelector("[data-presence-of]").innerHTML;
       old.replaceWith(row);
       if (focused) (focused.type === "checkbox" ? box(row) : row.querySelector("a[data-open]")).focus({ preventScroll: true });
     }
