@@ -63,7 +63,15 @@ def test_a_new_type_can_be_opened_and_worked_on_at_once(world, browser):
         "colour": 2, "gift": True, "price_fen": 990, "count": 3, "words": "生日快乐", "parcel_no": "P1",
         "picked_at": world.events(number)[-1].facts["picked_at"],
     }  # fmt: skip
-    told = ("颜色：蓝", "送赠品：是", "差价：¥9.90", "件数：3", "取件时间：2026-10-02 08:00:00", "留言：生日快乐", "包裹号：P1")
+    told = (
+        "颜色：蓝",
+        "送赠品：是",
+        "差价：¥9.90",
+        "件数：3",
+        "取件时间：2026-10-02 08:00:00",
+        "留言：生日快乐",
+        "包裹号：P1",
+    )
     assert [one for one in told if one not in page.text.replace("： ", "：")] == []
     assert "已送出" in browser.do(f"/t/{number}/hand_over", _as="platform").text
 
