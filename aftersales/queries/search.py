@@ -40,6 +40,8 @@ _IN_POSTGRES = table(
 LOOKED_AT = 200
 #: a word in more rows than this is common: looked up ticket by ticket where a page of tickets is filled
 COMMON = 10_000
+#: of a word in fewer rows each is looked at for the other words; else the tickets with those are listed first
+FEW = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def _newest(connection: Connection, text: str, shops: Sequence[int] | None) -> s
     dialect = connection.dialect.name
     along = _ALONG[dialect](rarest).join(_TICKET, _TICKET.c.id == _ID[dialect])
     for word, _ in others:
-        along = along.where(_has(connection, word) if rows < COMMON else _TICKET.c.id.in_(_HAVING[dialect](word)))
+        along = along.where(_has(connection, word) if rows < FEW else _TICKET.c.id.in_(_HAVING[dialect](word)))
     if shops is not None:
         along = along.where(_TICKET.c.shop_id.in_(shops))
     return set(connection.execute(along.limit(LOOKED_AT)).scalars())
