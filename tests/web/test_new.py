@@ -43,6 +43,7 @@ def test_what_the_address_brings_along_goes_on_to_the_form(world, browser):
     form = browser.get(link).form
     assert form.get("order_no") == ticket.order_no
     assert form.get("buyer") == "梅子酱"
+    assert form.filled(sku_exchangeable=form.get("sku_exchangeable")).count(("sku_exchangeable", "true")) == 1
 
 
 # ── the order ──
