@@ -65,7 +65,7 @@ def _rules(groups: dict[str, int]) -> list[Rule]:
     """No rule for refunds of Taobao: those wait for somebody to take them."""
     swaps, refunds, complaints = groups.values()
     return [
-        Rule("激烈的抱怨", complaints, level="L3"),
+        Rule("激烈的投诉", complaints, level="L3"),
         Rule("老会员退款", refunds, workflow="refund", member="V5"),
         Rule("换货", swaps, workflow="exchange"),
         Rule("维修", swaps, workflow="repair"),

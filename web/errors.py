@@ -69,9 +69,9 @@ _WORDS = {
 _OTHER = Words("不能这样做", "这个请求办不了。", _NOTHING, "请从工单页面进入。")
 
 
-def error_page(status: int, sentence: str = "", error_id: str = "") -> Response:
+def error_page(status: int, sentence: str = "", error_id: str = "", *, unknown_ticket: bool = False) -> Response:
     """The page of this status. `sentence`: what exactly was wrong, where that is known."""
-    number = _number_asked_for() if status == 404 else ""
+    number = _number_asked_for() if unknown_ticket or (status == 404 and not sentence) else ""
     context = {
         "status": status,
         "words_of": _WORDS.get(status, _WORDS[500] if status > 500 else _OTHER),
@@ -106,7 +106,9 @@ def _answer(request: Request, status: int, sentence: str = "", error_id: str = "
 
 
 def _unknown(request: Request, error: Exception) -> Response:
-    return _answer(request, 404, said_by(error))
+    if request.url.path.endswith(".json"):
+        return _answer(request, 404, said_by(error))
+    return error_page(404, said_by(error), unknown_ticket=True)
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -117,7 +117,7 @@ class Drawn:
 
 def draw(site: Site, entry: Entry, preview: Preview | None, problems: Mapping[str, str]) -> Drawn:
     opening, texts = entry.opening, entry.texts
-    sent = forms.Posted(texts=_begun(opening, texts), actor=entry.actor)
+    sent = forms.Posted(texts=texts if entry.key else _begun(opening, texts), actor=entry.actor)
     errors = {name: translated(problem) for name, problem in problems.items()}
     after = None if preview is None else preview.after
     most = {} if after is None else {"amount_fen": after.left_fen}
@@ -139,9 +139,7 @@ def draw(site: Site, entry: Entry, preview: Preview | None, problems: Mapping[st
 
 def _begun(opening: Opening, texts: Mapping[str, str]) -> dict[str, str]:
     """Choices and boxes begin as they are by default, in a form that nobody has sent yet."""
-    first = {one.name: one.value for one in forms.inputs(opening, None) if one.value}
-    sent_before = any(fact.name in texts for fact in opening.facts)
-    return {**({} if sent_before else first), **texts}
+    return {**{one.name: one.value for one in forms.inputs(opening, None) if one.value}, **texts}
 
 
 def _deciding(site: Site, opening: Opening) -> set[str]:

@@ -127,8 +127,10 @@ def _silence(site: Site, now: datetime, silent: float | None) -> str:
 
 
 def _waiting(site: Site, now: datetime) -> str:
-    """How many clocks have run out without effect: asked only while nothing fires, and bounded."""
+    """How many clocks have run out without effect, "" for none: asked only while nothing fires, and bounded."""
     waiting = automation.backlog(site.desk.engine, now)
+    if not waiting.due:
+        return ""
     return gettext("{n} 多", n=automation.MANY) if waiting.many else str(waiting.due)
 
 

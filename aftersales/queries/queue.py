@@ -7,7 +7,7 @@ rows themselves with the entries of their histories that a list shows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -294,11 +294,14 @@ def _dialect(engine: Engine) -> str:
 
 def _places(connection: Connection, wanted: Wanted, now: datetime, after: Place | None, limit: int) -> list[Place]:
     found: list[Place] = []
+    # each part walks along an index: a word that many tickets have is looked up on the way
+    having = search.walked(connection, wanted.text)
+    wanted = replace(wanted, text="")
     for part in _parts_of(wanted):
         if (after is None or part >= after.part) and len(found) < limit:
             here = after if after is not None and part == after.part else None
             statement = _part_of_queue(connection.dialect.name, part, wanted, now, here)
-            rows = connection.execute(statement.limit(limit - len(found)))
+            rows = connection.execute(statement.where(having).limit(limit - len(found)))
             found += [Place(part, row.at, row.id) for row in rows]
     return found
 

@@ -38,8 +38,10 @@ _IN_POSTGRES = table(
 )  # fmt: skip
 #: rows looked at for `found`; of a word that is in more, the older tickets are not shown
 LOOKED_AT = 200
-#: a word in more rows than this is common: looked up ticket by ticket where a page of tickets is filled
+#: a word in more rows than this is common
 COMMON = 10_000
+#: of a word in fewer rows each is looked at for the other words; else the tickets with those are listed first
+FEW = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,15 @@ def matching(dialect: str, text: str) -> ColumnElement[bool]:
 
 
 def walked(connection: Connection, text: str) -> ColumnElement[bool]:
-    """The same for a query that walks along an index and stops after a page: common words are looked up on the way."""
-    conditions = []
-    for word, rows in _counted(connection, text):
-        having = _HAVING[connection.dialect.name](word)
-        conditions.append(_TICKET.c.id.in_(having) if rows < COMMON else _has(connection, word))
-    return and_(true(), *conditions)
+    """The same for a query that walks along an index and stops after a page.
+
+    SQLite would begin with all the tickets of a common word, and sort them: `+ 0` keeps it on its way, looking up each.
+    """
+    if connection.dialect.name != "sqlite":
+        return matching(connection.dialect.name, text)
+    words = _counted(connection, text)
+    of = (_TICKET.c.id if rows < COMMON else _TICKET.c.id + 0 for _, rows in words)
+    return and_(true(), *(id.in_(_in_sqlite(word)) for id, (word, _) in zip(of, words, strict=True)))
 
 
 def found(engine: Engine, text: str, *, shops: Sequence[int] | None = None, limit: int = 10) -> list[Found]:
@@ -91,14 +96,14 @@ _FIELDS = tuple(Found.__dataclass_fields__)
 
 def _newest(connection: Connection, text: str, shops: Sequence[int] | None) -> set[int]:
     """Ids of tickets with all words, the newest, LOOKED_AT at most: along the rows of the rarest word."""
-    words = _counted(connection, text)
+    words = bigrams.asked(text)
     if not words:
         return set()
-    (rarest, rows), *others = words
+    (rarest, rows), *others = [(words[0], 0)] if len(words) == 1 else _counted(connection, text)
     dialect = connection.dialect.name
     along = _ALONG[dialect](rarest).join(_TICKET, _TICKET.c.id == _ID[dialect])
     for word, _ in others:
-        along = along.where(_has(connection, word) if rows < COMMON else _TICKET.c.id.in_(_HAVING[dialect](word)))
+        along = along.where(_has(connection, word) if rows < FEW else _TICKET.c.id.in_(_HAVING[dialect](word)))
     if shops is not None:
         along = along.where(_TICKET.c.shop_id.in_(shops))
     return set(connection.execute(along.limit(LOOKED_AT)).scalars())

@@ -46,14 +46,12 @@ _HOUR = timedelta(hours=1)
 HOURS = 24 * 4
 #: amounts that a filter may start from, 分
 AMOUNTS = (10000, 50000, 100000, 500000, 1000000)
-#: a question that takes no longer is asked each time, s
-CHEAP = 0.03
 #: an answer is good for so long, and for this many times as long as the question took, s
 FRESH, TIMES = 3.0, 20.0
 #: a first page waits so long for a large desk's first answer, s
 PATIENCE = 0.05
-#: a desk of more open tickets is not asked while somebody waits before it is known how long that takes
-SMALL = 3000
+#: a desk of more open tickets is not counted while somebody waits
+SMALL = 2000
 
 DIMENSIONS = (
     *("shop_id", "workflow", "state", "policy", "owner", "late", "past", "soon", "escalated", "paused"),
@@ -252,8 +250,8 @@ class Tally:
 
     engine: Engine
     cube: Cube | None = None
-    #: how long the question took, s; None before it was asked
-    cost: float | None = None
+    #: how long the question took, s
+    cost: float = 0.0
     _asked: float = 0.0
     _asking: Thread | None = None
 
@@ -262,27 +260,23 @@ class Tally:
 
     def current(self, now: datetime) -> Cube | None:
         """The counts; None while a large desk is counted for the first time."""
-        if self._cheap():
+        if self._small():
             return self._ask(now)
-        if self.cube is None or time.monotonic() - self._asked > max(FRESH, TIMES * (self.cost or 0.0)):
+        if self.cube is None or time.monotonic() - self._asked > max(FRESH, TIMES * self.cost):
             asking = self._ask_behind()
             if self.cube is None:
                 asking.join(PATIENCE)
         return self.cube
 
-    def _cheap(self) -> bool:
-        if self.cost is not None:
-            return self.cost <= CHEAP
+    def _small(self) -> bool:
+        few = select(_C.id).where(OPEN).limit(SMALL + 1).subquery()
         with reading(self.engine) as connection:
-            few = select(_C.id).where(OPEN).limit(SMALL + 1).subquery()
             return bool(connection.execute(select(func.count()).select_from(few)).scalar_one() <= SMALL)
 
     def _ask(self, now: datetime) -> Cube:
         begun = time.monotonic()
         cube = ask(self.engine, now)
-        took = time.monotonic() - begun
-        # one slow answer of a busy machine does not make a small desk a large one
-        self.cost = took if self.cost is None or took < self.cost else (3 * self.cost + took) / 4
+        self.cost = time.monotonic() - begun
         self.cube, self._asked = cube, time.monotonic()
         return cube
 

@@ -86,7 +86,7 @@ handing_reason = _text("reason", "原因")
 handing_summary = _text("summary", "小结")
 complaint_level = Fact(
     "complaint_level",
-    "抱怨等级",
+    "投诉等级",
     "choice",
     _choices(L1="L1 平静", L2="L2 不满", L3="L3 激烈", L4="L4 威胁投诉曝光"),
 )

@@ -450,7 +450,7 @@ asked_amount_positive = Guard(
 def _money_left(c: Context) -> Iterable[Standing]:
     """What may still be refunded: what earlier tickets refunded counts, whatever was filled in."""
     if f.paid_fen.name not in c.facts:
-        return [Standing(MET, "还能退的金额")]
+        return [Standing(MET, "还能退多少")]
     paid, refunded, left = (yuan(fen) for fen in (c.ticket.paid_fen, c.ticket.refunded_fen, c.ticket.left_fen))
     return [Standing(MET, say("还能退 {left}：实付 {paid}，已退 {refunded}", left=left, paid=paid, refunded=refunded))]
 

@@ -40,7 +40,7 @@ ASSIGN = PlainAction(
     (facts.agent, facts.team, facts.handing_reason, facts.handing_summary),
 )
 #: how upset the buyer is, for tickets of any type; the ticket remembers it
-GRADE = PlainAction("grade", "定抱怨等级", "grade", (AGENT,), (facts.complaint_level,), (facts.note,))
+GRADE = PlainAction("grade", "定投诉等级", "grade", (AGENT,), (facts.complaint_level,), (facts.note,))
 
 PLAIN_ACTIONS = {
     action.name: action for action in (RECORD_CONTACT, ADD_EVIDENCE, SET_PLATFORM_DEADLINE, NOTE, ASSIGN, GRADE)

@@ -56,3 +56,18 @@ def test_a_database_is_made_checked_and_audited(tmp_path):
 def test_rules_are_dumped_for_programs():
     dumped = json.loads(typed("rules", "dump").stdout)
     assert list(dumped["workflows"]) == ["exchange", "repair", "refund", "lost_parcel", "bad_review"]
+
+
+def test_accounts_are_added_listed_and_closed(tmp_path):
+    where = {"AFTERSALES_DATABASE_URL": f"sqlite:///{tmp_path}/shop.db"}
+    typed("db", "upgrade", **where)
+    assert "还没有账号" in typed("user", "list", **where).stdout
+    added = typed("user", "add", "羊毛:chen", "陈晓", "--role", "lead", **where)
+    assert added.stdout.startswith("已添加 羊毛:chen（陈晓，组长）")
+    refused = typed("user", "add", "羊毛：li", "李雯", **where)
+    assert (refused.returncode, "英文冒号" in refused.stderr) == (1, True)
+    assert "羊毛:chen  陈晓  售后 组长  手上 0 张" in typed("user", "list", **where).stdout
+    assert "转出 0 张工单" in typed("user", "deactivate", "羊毛:chen", **where).stdout
+    [account] = json.loads(typed("user", "list", "--json", **where).stdout)
+    assert (account["login"], account["active"], account["open"]) == ("羊毛:chen", False, 0)
+    assert "没有在用的账号" in typed("user", "deactivate", "羊毛:nobody", **where).stderr

@@ -211,7 +211,6 @@ def test_a_small_desk_is_counted_anew_each_time(database_url, monkeypatch):
 
 def test_a_large_desk_is_counted_behind_the_page(sqlite_url, monkeypatch):
     monkeypatch.setattr(tally, "SMALL", 0)
-    monkeypatch.setattr(tally, "CHEAP", -1.0)
     monkeypatch.setattr(tally, "FRESH", 0.0)
     monkeypatch.setattr(tally, "TIMES", 0.0)
     monkeypatch.setattr(tally, "PATIENCE", 30.0)

@@ -229,7 +229,7 @@ def test_the_level_of_a_complaint_is_kept_with_any_ticket(office):
     after = office.desk.do(Command(ticket.id, "grade", "agent", NOW, {"complaint_level": "L4"}))
     assert after.fields["complaint_level"] == "L4"
     assert (after.state, after.due_at, after.moved_seq) == (ticket.state, ticket.due_at, ticket.moved_seq)
-    with pytest.raises(Refused, match="抱怨等级"):
+    with pytest.raises(Refused, match="投诉等级"):
         office.desk.do(Command(ticket.id, "grade", "agent", NOW, {"complaint_level": "L9"}))
 
 

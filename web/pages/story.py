@@ -257,7 +257,9 @@ class _Teller:
         if event.kind == "contact":
             return gettext("登记了与买家的沟通")
         if event.kind == "assign":
-            return gettext("分给 {name}", name=name_of(self.site, event.facts.get("agent")))
+            # to a group of which nobody has room, it waits there
+            receiver = name_of(self.site, event.facts.get("agent")) or event.facts.get("team", "")
+            return gettext("分给 {name}", name=receiver)
         if event.kind == "target":
             target = self._target(event.trigger)
             return gettext("店内目标「{what}」已到，提醒负责人", what=target)

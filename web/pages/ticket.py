@@ -17,6 +17,7 @@ from aftersales.clock import whole_second
 from aftersales.desk import Command
 from aftersales.errors import Refused
 from aftersales.explain import Explanation, explained
+from aftersales.office import transfers
 from aftersales.ticket import Entry, Event, Ticket
 from aftersales.workflows.plain import RECORD_CONTACT
 from aftersales.workflows.vocabulary import Actor, Party, Step
@@ -152,10 +153,18 @@ def _header(request: Request, site: Site, ticket: Ticket, name: str, now: dateti
         "marks": words.flag_labels(ticket.flags),
         "owner": identity.name_of(site, ticket.owner),
         "me": identity.me(site),
+        "handed": _handed_to_me(site, ticket, now),
         "subject": subject(ticket, rules),
         "about": about(ticket, rules),
         "now": now,
     }
+
+
+def _handed_to_me(site: Site, ticket: Ticket, now: datetime) -> transfers.Handed | None:
+    """What was said, and by whom, when the ticket was handed to whoever looks at it for the first time since."""
+    me = identity.me(site)
+    found = None if me is None else transfers.opened(site.desk.engine, ticket.id, me.login, now)
+    return None if found is None else found._replace(by_login=identity.name_of(site, found.by_login))
 
 
 def _done(request: Request, ticket: Ticket, events: Sequence[Event], site: Site) -> story.EventLine | None:

@@ -182,10 +182,13 @@
       fresh.hidden = false;
       fresh.querySelector("span").textContent = fill(fresh.dataset.words, { n: arrived.size });
     }
-    if (window.desk.live) window.desk.live.on("tickets", function (changed) {
-      var known = changed.filter(function (one) { var row = rowOf(one.id); return !row || Number(row.dataset.version) < one.version; });
-      renew(known.map(function (one) { return one.id; }));
-    });
+    if (window.desk.live) {
+      window.desk.live.on("tickets", function (changed) {
+        var news = changed.filter(function (one) { var row = rowOf(one.id); return row ? Number(row.dataset.version) < one.version : !one.closed; });
+        renew(news.map(function (one) { return one.id; }));
+      });
+      window.desk.live.on("reload", function () { renew(rows().map(function (row) { return row.dataset.id; })); });
+    }
 
     // ── giving it to somebody ──
     var dialog = document.getElementById("assign");

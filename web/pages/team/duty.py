@@ -179,7 +179,7 @@ def except_(
         if chosen is None or not chosen.active:
             raise Refused("missing_field", say("还没有选人，请选一个在用的账号"))
         if (problem := text_problem(reason, 200)) is not None:
-            raise Refused("invalid_field", f"{say('原因')}：{problem}")
+            raise Refused("invalid_field", say("{label}：{problem}", label=say("原因"), problem=problem))
         duty.except_(
             site.desk.engine, chosen.id, _instant(begins), _instant(ends), works=works == "on", reason=reason.strip()
         )  # fmt: skip

@@ -23,7 +23,7 @@ from web.site import Site, TheSite
 router = APIRouter()
 HERE = "/team/groups"
 LABELS = {
-    "workflow": "类型", "policy": "平台", "shop": "店铺", "level": "抱怨等级", "member": "会员等级",
+    "workflow": "类型", "policy": "平台", "shop": "店铺", "level": "投诉等级", "member": "会员等级",
     "words": "商品关键词",
 }  # fmt: skip
 ACTIONS = {"added": "添加", "changed": "修改", "removed": "删除", "moved": "调整顺序"}

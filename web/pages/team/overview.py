@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fastapi import APIRouter, HTTPException, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Response
 
 from aftersales import clock, queries
 from aftersales.database import Engine
@@ -17,7 +16,7 @@ from aftersales.office.transfers import Transfer
 from aftersales.rota import Span
 from web import words
 from web.identity import Me
-from web.pages.team.frame import number, team_page
+from web.pages.team.frame import team_page
 from web.site import Site, TheSite
 
 router = APIRouter()
@@ -137,12 +136,3 @@ def _holiday(site: Site, now: datetime) -> str:
         if not calendar.is_workday(ahead) and calendar.is_holiday(ahead):
             return calendar.reason(ahead)
     return ""
-
-
-@router.get("/team/to-me/{ticket_id}")
-def look(ticket_id: str, site: TheSite, me: Me) -> Response:
-    """To the ticket, which is not new any more."""
-    if me is None:
-        raise HTTPException(404)
-    transfers.opened(site.desk.engine, number(ticket_id), me.login, clock.now())
-    return RedirectResponse(f"/t/{number(ticket_id)}", 303)
