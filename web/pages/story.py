@@ -185,7 +185,7 @@ def _heading(at: datetime, rules: Rules) -> str:
 
 _SHAPES = {"buyer": "by", "agent": "mt", "platform": "mt", "system": "rb"}
 _ICONS = {
-    "evidence": "clip", "contact": "chat", "note": "pencil", "assign": "user", "deadline": "clock",
+    "evidence": "clip", "contact": "chat", "note": "pencil", "assign": "user", "deadline": "clock", "adopt": "shield",
     "reminder": "bolt", "target": "hurry", "calendar": "history",
 }  # fmt: skip
 _MOVE_ICONS = {"buyer": "user", "agent": "check", "platform": "shield", "system": "robot"}
