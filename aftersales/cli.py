@@ -25,6 +25,8 @@ user_app = typer.Typer(help="账号：添加、列出、停用。Sub-accounts.",
 app.add_typer(database_app, name="db")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(user_app, name="user")
+feeds_app = typer.Typer(help="平台和快递的推送：接入、处理。What platforms tell us.", no_args_is_help=True)
+app.add_typer(feeds_app, name="feeds")
 
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，给程序读。")]
 DatabaseUrl = Annotated[str | None, typer.Option("--db", help="数据库地址；默认取 AFTERSALES_DATABASE_URL。")]
@@ -275,6 +277,57 @@ def import_file(
     from aftersales.intake.run import import_command
 
     raise SystemExit(import_command(_application(db, upgrade=True), file, report, as_json=as_json))
+
+
+@app.command()
+def reconcile(
+    file: Annotated[Path, typer.Argument(help="平台导出的 CSV 或 XLSX，或平台消息的 JSON 数组。")],
+    whole: Annotated[
+        bool, typer.Option("--whole", help="文件里是这些店铺全部没结束的售后单：没列出的也报告。")
+    ] = False,
+    platform: Annotated[str, typer.Option(help="JSON 文件是哪个平台的。")] = "",
+    shop: Annotated[str, typer.Option(help="JSON 文件是哪家店的。")] = "",
+    as_of: Annotated[str | None, typer.Option(help="平台什么时候这样说的；默认文件的修改时间。")] = None,
+    db: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """与平台的清单对账：不同之处放进 /reconcile，工单不动。Compares a platform's list with ours."""
+    from aftersales.feeds.command import reconcile_command
+
+    told = (whole, platform, shop, as_of)
+    raise SystemExit(reconcile_command(_application(db, upgrade=True), file, *told, as_json=as_json))
+
+
+@feeds_app.command("connect")
+def feeds_connect(
+    platform: Annotated[str, typer.Argument(help="kuaishou、wechat、taobao、douyin 或 kuaidi100。")],
+    shop: Annotated[str, typer.Argument(help="店铺名。")],
+    verifier: Annotated[str, typer.Option(help="验签方式。")] = "hmac-sha256",
+    db: DatabaseUrl = None,
+) -> None:
+    """让一个平台推送一家店的消息；密钥只显示这一次。Connects a platform; prints the secret once."""
+    from aftersales.feeds.command import connect_command
+
+    raise SystemExit(connect_command(_application(db, upgrade=True), platform, shop, verifier))
+
+
+@feeds_app.command("disconnect")
+def feeds_disconnect(platform: str, shop: str, db: DatabaseUrl = None) -> None:
+    """不再收这个平台的消息。Disconnects a platform."""
+    from aftersales.feeds.command import disconnect_command
+
+    raise SystemExit(disconnect_command(_application(db), platform, shop))
+
+
+@feeds_app.command("work")
+def feeds_work(
+    once: Annotated[bool, typer.Option("--once", help="处理完现有的就结束。")] = False,
+    db: DatabaseUrl = None,
+) -> None:
+    """处理收到的消息（serve 和 scheduler 里也在做）。Works on what was received."""
+    from aftersales.feeds.command import work_command
+
+    work_command(_real(_application(db, upgrade=True)), once=once)
 
 
 @app.command()

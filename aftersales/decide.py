@@ -778,9 +778,7 @@ def _money_as_adopted(after: Ticket, before: Ticket) -> tuple[Ticket, tuple[Paym
     return after.but(refund_fen=released), ()
 
 
-def _adopted_clocks(
-    after: Ticket, state: State, attempt: Attempt, due_at: datetime | None, rules: Rules
-) -> Ticket:
+def _adopted_clocks(after: Ticket, state: State, attempt: Attempt, due_at: datetime | None, rules: Rules) -> Ticket:
     running = clocks.Running(no_clock_reason="platform_authority")
     timeout = next((row.name for row in _timeouts(after, attempt, rules)), None)
     if due_at is not None and timeout is not None:

@@ -188,7 +188,8 @@ def _wrongly_adopted(workflow: type[Workflow], event: Event) -> Iterator[str]:
     states = {state.name: state for state in workflow.states}
     source = states.get(event.from_state)
     if event.actor != Actor.PLATFORM.value or event.to_state not in states or source is None or source.final:
-        yield f"第 {event.seq} 条采用平台状态，从「{event.from_state}」到「{event.to_state}」，由 {event.actor} 办理：不许这样"
+        way = f"从「{event.from_state}」到「{event.to_state}」"
+        yield f"第 {event.seq} 条采用平台状态，{way}，由 {event.actor} 办理：不许这样"
 
 
 @cache

@@ -8,6 +8,7 @@ import signal
 import threading
 
 from aftersales.application import Application
+from aftersales.feeds.work import Worker
 from aftersales.scheduler import Scheduler
 
 
@@ -22,8 +23,11 @@ def run_scheduler(application: Application, *, once: bool, tick: float | None) -
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    feeds = Worker(application.desk)
     metronome.start()
+    feeds.start()
     stopped.wait()
+    feeds.stop()
     metronome.stop()
 
 

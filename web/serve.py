@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from aftersales.application import Application
 from aftersales.desk import Desk
+from aftersales.feeds.work import Worker
 from aftersales.sandbox import Sandbox
 from aftersales.serving import collect_garbage_rarely, log_to_stderr, make_scheduler
 from web.app import create_app
@@ -29,8 +30,13 @@ def serve(application: Application, *, host: str, port: int, scheduler: bool, sa
     )
     collect_garbage_rarely()
     server = Server(pages, host=host, port=port, log_level="info", proxy_headers=False, server_header=False)
+    feeds = Worker(desk) if scheduler and not sandbox else None
+    if feeds is not None:
+        feeds.start()
     with suppress(KeyboardInterrupt):
         server.run()
+    if feeds is not None:
+        feeds.stop()
     if not server.started:
         raise SystemExit(3)
 

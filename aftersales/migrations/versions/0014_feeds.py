@@ -79,7 +79,9 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("kept", "kept_reason", "kept_by")),
         sa.Column("kept_at", models.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_platform_said")),
-        sa.UniqueConstraint("shop_id", "policy", "platform_no", name=op.f("uq_platform_said_shop_id_policy_platform_no")),
+        sa.UniqueConstraint(
+            "shop_id", "policy", "platform_no", name=op.f("uq_platform_said_shop_id_policy_platform_no")
+        ),
         _shop("platform_said"),
         **BUSY,
     )
