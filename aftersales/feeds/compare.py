@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,11 +30,6 @@ class Difference:
     kind: str
     theirs: str
     ours: str
-
-    @property
-    def mark(self) -> str:
-        """Tells it from another, so that "keep ours" holds for this one only."""
-        return f"{self.kind}:{self.theirs}:{self.ours}"
 
 
 def differences(report: Report, gone: bool, ticket: Ticket | None, rules: Rules, now: datetime) -> Sequence[Difference]:
@@ -63,4 +59,6 @@ def _of_an_open_one(report: Report, ticket: Ticket, now: datetime) -> list[Diffe
 
 
 def mark(found: Sequence[Difference]) -> str:
-    return "\n".join(one.mark for one in found)
+    """Tells these from others, so that what a person decides holds for what was seen; "" for none."""
+    told = "\n".join(f"{one.kind}:{one.theirs}:{one.ours}" for one in found)
+    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest() if found else ""

@@ -213,11 +213,11 @@ def _report(
     # by our clock, which may be slow, nothing is told before it happens
     said_at = min(_instant(told, platform, "said_at") or received_at, received_at)
     applied_at = _instant(told, platform, "applied_at")
-    texts = {name: _text(told, platform, name) for name in _TEXTS}
-    amounts = {name: _amount(told, platform, name) for name in ("amount_fen", "paid_fen")}
+    rest: dict[str, Any] = {name: _text(told, platform, name) for name in _TEXTS}
+    rest |= {name: _amount(told, platform, name) for name in ("amount_fen", "paid_fen")}
     return Report(
         platform.policy, number, kind.workflow, status.words, agree, said_at, kind.refund_kind,
-        _instant(told, platform, "due_at"), applied_at and min(applied_at, said_at), **amounts, **texts,
+        _instant(told, platform, "due_at"), applied_at and min(applied_at, said_at), **rest,
     )  # fmt: skip
 
 

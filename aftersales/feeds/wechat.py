@@ -15,7 +15,7 @@ _NAMED = (
     (("WAIT_PACKAGE_INTERCEPT",), "物流线上拦截中", ("intercepting",), ()),
     (("MERCHANT_REJECT_REFUND", "4"), "商家拒绝退款", ("rejected_pending_buyer", "return_rejected"), ()),
     (("MERCHANT_REJECT_RETURN", "5"), "商家拒绝退货退款", ("rejected_pending_buyer", "return_rejected"), ()),
-    (("MERCHANT_REJECT_EXCHANGE"), "商家拒绝换货", (), ("rejected_pending_buyer", "return_rejected")),
+    (("MERCHANT_REJECT_EXCHANGE",), "商家拒绝换货", (), ("rejected_pending_buyer", "return_rejected")),
     (("MERCHANT_REJECT_RESHIP",), "商家拒绝发货", (), ("return_rejected",)),
     (("USER_WAIT_RETURN", "6"), "待买家退货", ("awaiting_buyer_return",), ("awaiting_buyer_return",)),
     (

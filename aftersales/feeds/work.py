@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import cast
 
 from aftersales import clock, store
 from aftersales.database import reading
@@ -34,8 +35,6 @@ log = logging.getLogger(__name__)
 #: a parcel may be heard of before the ticket that names it
 WAYBILL_KEPT, WAYBILL_AGAIN = timedelta(days=3), timedelta(minutes=10)
 POLL_SECONDS = 1.0
-#: steps and deadline of one report: more would be a circle
-MOST_STEPS = 3
 
 
 class _Unknown(Exception):
@@ -86,13 +85,13 @@ def _followed(desk: Desk, message: Message, understood: Understood, now: datetim
     if isinstance(understood, Nothing):
         return understood.why
     assert not isinstance(understood, Unclear)
-    told = []
-    for n, one in enumerate(understood):
+    told: list[str] = []
+    for n, one in enumerate([*understood]):
         key = f"feed/{message.platform}/{message.message_id}/{n}"
         if isinstance(one, Parcel):
             told.append(_parcel(desk, message.shop_id, one, key, now))
         else:
-            told.append(hear(desk, message.shop_id, one, key, now))
+            told.append(hear(desk, message.shop_id, cast(Report, one), key, now))
     return "；".join(told)
 
 
@@ -125,9 +124,9 @@ def hear(desk: Desk, shop_id: int, report: Report, key: str, now: datetime) -> s
         told = bring_in(desk, shop_id, report, now)
         compare_again(desk, [_again(desk, heard)], now)
         return told
-    told = _follow(desk, heard.ticket_id, report, key, now)
+    followed = _follow(desk, heard.ticket_id, report, key, now)
     compare_again(desk, [heard], now)
-    return "；".join(told) or "与工单一致"
+    return "；".join(followed) or "与工单一致"
 
 
 def _follow(desk: Desk, ticket_id: int, report: Report, key: str, now: datetime) -> list[str]:

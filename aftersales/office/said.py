@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, and_, or_, select, update
+from sqlalchemy import Engine, Select, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aftersales.clock import whole_second
@@ -46,7 +46,9 @@ _OURS = and_(
     _TICKET.c.shop_id == _SAID.c.shop_id, _TICKET.c.policy == _SAID.c.policy,
     _TICKET.c.platform_no == _SAID.c.platform_no,
 )  # fmt: skip
-_WITH_OURS = select(*_COLUMNS, _TICKET.c.id.label("ticket_id")).join_from(_SAID, _TICKET, _OURS, isouter=True)
+_WITH_OURS: Select[Any] = select(*_COLUMNS, _TICKET.c.id.label("ticket_id")).join_from(
+    _SAID, _TICKET, _OURS, isouter=True
+)
 
 
 def hear(engine: Engine, shop_id: int, reports: Sequence[Mapping[str, Any]], source: str) -> list[Said]:
@@ -55,11 +57,11 @@ def hear(engine: Engine, shop_id: int, reports: Sequence[Mapping[str, Any]], sou
     with writing(engine) as connection:
         for report in reports:
             _hear(connection, shop_id, report, source)
-        found = []
+        found: list[Said] = []
         keys = list(dict.fromkeys((report["policy"], report["platform_no"]) for report in reports))
         for policy, numbers in _grouped(keys).items():
             wanted = and_(_SAID.c.shop_id == shop_id, _SAID.c.policy == policy, _SAID.c.platform_no.in_(numbers))
-            found += [Said(*row) for row in connection.execute(_WITH_OURS.where(wanted))]
+            found += [Said(*row) for row in connection.execute(_WITH_OURS.where(wanted)).all()]
     return found
 
 
@@ -99,7 +101,7 @@ def inbox(engine: Engine, after: int = 0, limit: int = 100) -> list[Said]:
     """Those that differed when last compared, the oldest first."""
     statement = _WITH_OURS.where(_SAID.c.differs, _SAID.c.id > after).order_by(_SAID.c.id).limit(limit)
     with reading(engine) as connection:
-        return [Said(*row) for row in connection.execute(statement)]
+        return [Said(*row) for row in connection.execute(statement).all()]
 
 
 def one(engine: Engine, said_id: int) -> Said | None:

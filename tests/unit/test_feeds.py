@@ -299,13 +299,13 @@ def test_a_local_ticket_waits_for_a_person(shop):
     [heard] = said.inbox(shop.desk.engine)
     [difference] = compare.differences(Report.from_json(heard.report), False, shop.ticket(), RULES, NOW)
     assert difference.kind == "state"
-    told = reconcile.adopt(shop.desk, heard, difference.mark, "甲店:小周", "k1", NOW)
+    told = reconcile.adopt(shop.desk, heard, compare.mark([difference]), "甲店:小周", "k1", NOW)
     assert told == ticket.number
     assert shop.ticket().state == "awaiting_buyer_return"
     assert queries.events(shop.desk.engine, ticket.id)[-1].actor_name == "甲店:小周"
     assert said.inbox(shop.desk.engine) == []
     with pytest.raises(Refused) as again:
-        reconcile.adopt(shop.desk, heard, difference.mark, "甲店:小周", "k1", NOW)
+        reconcile.adopt(shop.desk, heard, compare.mark([difference]), "甲店:小周", "k1", NOW)
     assert again.value.code == "stale_version"
     shop.sound()
 
@@ -472,7 +472,8 @@ def test_a_list_finds_every_kind_of_difference_and_moves_nothing(shop):
 def test_what_is_missing_here_can_be_taken_over(shop):
     reported(shop, ks_report(30))
     [heard] = said.inbox(shop.desk.engine)
-    reconcile.adopt(shop.desk, heard, "missing_here:卖家已经同意退款，等待买家退货:", "小周", "k", NOW)
+    mark = compare.mark(compare.differences(ks_report(30), False, None, RULES, NOW))
+    reconcile.adopt(shop.desk, heard, mark, "小周", "k", NOW)
     assert shop.ticket().state == "awaiting_buyer_return"
     assert said.inbox(shop.desk.engine) == []
 

@@ -22,6 +22,7 @@ from web.site import TheSite
 router = APIRouter()
 SIGN_IN_FIRST = "请先在 /me 选用自己的账号，再重试消息"
 PAGE = 50
+_AWAY: tuple[type[BaseException], ...] = (DatabaseBusy, *UNREACHABLE)
 _Id = Annotated[int, Path(ge=1, lt=2**63)]
 
 
@@ -39,7 +40,7 @@ async def take(request: Request, site: TheSite, platform: str, shop: str = "") -
         return _refused(refused)
     except ClientDisconnect:
         return _refused(NotTaken(400, "cut_off", "消息没有传完，没有收下。Cut off; not taken."))
-    except (DatabaseBusy, *UNREACHABLE):
+    except _AWAY:
         return _refused(NotTaken(503, "busy", "数据库暂时忙，没有收下，请稍后再发。Busy; send it again."))
     return JSONResponse({"ok": True, "id": taken.message_id, "again": taken.again}, 200 if taken.again else 202)
 

@@ -85,7 +85,6 @@ def decide(
     if heard is None:
         raise HTTPException(404, "没有这一条")
     desk, now, once = site.desk, clock.now(), f"reconcile/{number}/{key}"
-    seen = seen.replace("\r\n", "\n")
     try:
         if do == "adopt":
             reconcile.adopt(desk, heard, seen, me.login, once, now)
