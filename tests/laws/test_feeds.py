@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from aftersales import audit, database
 from aftersales.feeds import PLATFORMS, compare, kuaidi100
 from aftersales.feeds import report as reports
 from aftersales.feeds.report import Report
-from aftersales.office import feeds as office
 from aftersales.office import said
 from tests.conftest import fresh_database
 from tests.unit.test_feeds import NOW, RULES, Shop, courier, ks
@@ -44,7 +43,11 @@ HORIZON = timedelta(minutes=30)
 
 
 @pytest.mark.parametrize("local", [False, True])
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(statuses=messages, data=st.data())
 def test_any_order_and_repetition_ends_where_the_platform_last_said_or_in_a_declared_difference(local, statuses, data):
     order = data.draw(st.permutations(range(len(statuses))))
@@ -58,9 +61,10 @@ def test_any_order_and_repetition_ends_where_the_platform_last_said_or_in_a_decl
     differs = compare.differences(report, False, ticket, RULES, NOW)
     assert (ticket.state in report.agree) != bool(differs)
     assert bool(differs) == bool(said.inbox(shop.desk.engine)), "a difference is in the inbox, and nothing else is"
-    if not local and all(status < 60 for status in statuses):
-        assert ticket.state in report.agree, "nothing was closed, so nothing stands in the way"
-    assert all(office.message(shop.desk.engine, one.id).state == "done" for one in shop.messages())
+    if not local and all(status < 50 for status in statuses):
+        assert ticket.state in report.agree, "nothing was paid or closed, so nothing stands in the way"
+    # a parcel that no ticket has named yet is waited for
+    assert {one.platform for one in shop.messages() if one.state != "done"} <= {"kuaidi100"}
     assert [row for row in ledger(shop) if row[2] == "ordered"] == [], "a platform's word orders no money"
     assert len(ledger(shop)) <= 1
     assert audit.audit(shop.desk.engine, RULES).ok

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from aftersales import audit, database, queries
+from aftersales import audit, clock, database, queries, store
 from aftersales.catalog import built_in
 from aftersales.clock import parse
 from aftersales.decide import Imported, NewTicket, Rules
 from aftersales.desk import Command, Desk
 from aftersales.errors import Refused
-from aftersales.feeds import PLATFORMS, TITLES, compare, kuaidi100, reconcile
+from aftersales.feeds import PLATFORMS, TITLES, compare, follow, kuaidi100, reconcile
 from aftersales.feeds import parcel as parcels
 from aftersales.feeds import report as reports
 from aftersales.feeds.receive import NotTaken, receive
@@ -41,8 +41,6 @@ class Shop:
     def __init__(self, url):
         self.desk = Desk(database.create_engine(url), lambda: RULES)
         with database.writing(self.desk.engine) as connection:
-            from aftersales import store
-
             self.id = store.shop_id_of(connection, "甲")
         self.secrets = {platform: office.connect(self.desk.engine, self.id, platform, HMAC, NOW) for platform in TITLES}
         self.count = 0
@@ -64,8 +62,6 @@ class Shop:
         return [one for one in reversed(office.last(self.desk.engine)) if state in (None, one.state)]
 
     def ticket(self, number="8001"):
-        from aftersales import store
-
         with database.reading(self.desk.engine) as connection:
             found = store.find_platform_no(connection, self.id, "kuaishou", number)
         return None if found is None else queries.ticket(self.desk.engine, found)
@@ -162,8 +158,6 @@ def test_every_state_of_the_tables_is_a_state_here(platform):
 
 
 def test_every_step_of_the_tables_is_a_step_that_their_actor_may_take():
-    from aftersales.feeds import follow
-
     for row in follow.ROWS:
         move = RULES.catalog.workflows[row.workflow].move(row.trigger)
         assert isinstance(move, Step)
@@ -521,3 +515,14 @@ def test_an_imported_ticket_of_the_platform_is_known_again(shop):
     shop.tell("kuaishou", ks(30))
     shop.work()
     assert shop.messages()[0].error == "与工单一致"
+
+
+def test_the_example_of_the_documentation_signs_what_is_taken(shop):
+    text = (Path(__file__).parents[2] / "docs/feeds.md").read_text(encoding="utf-8")
+    names = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1), names)
+    made = names["request"]("http://localhost/feeds/kuaishou", shop.secrets["kuaishou"], "doc-1", ks(30))
+    headers = {name.lower(): value for name, value in made.header_items()}
+    at = clock.now()
+    assert not receive(shop.desk.engine, "kuaishou", str(shop.id), headers, made.data, at).again
+    assert receive(shop.desk.engine, "kuaishou", str(shop.id), headers, made.data, at).again

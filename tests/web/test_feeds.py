@@ -15,9 +15,8 @@ from aftersales.decide import NewTicket
 from aftersales.feeds import PLATFORMS
 from aftersales.feeds.verify import HMAC, signature
 from aftersales.feeds.work import work
-from aftersales.office import accounts
+from aftersales.office import accounts, said
 from aftersales.office import feeds as office
-from aftersales.office import said
 from tests.web.languages import untranslated
 from web.app import create_app
 from web.i18n import knows
@@ -160,9 +159,7 @@ def test_strangers_retry_nothing(sender, world, browser):
 
 def login(world, browser):
     accounts.add(world.engine, "main:zhou", "小周", world.now)
-    page = browser.get("/me")
-    form = next(form for form in page.forms if "login" in form.kinds)
-    assert browser.send(form, form.filled(login="main:zhou")).status == 303
+    assert browser.post("/sign-in", [("login", "main:zhou")]).status == 303
 
 
 def test_a_dead_letter_is_retried(sender, world, browser):
