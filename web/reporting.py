@@ -61,6 +61,8 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     note: str = ""
     bars: int | None = None
+    #: the first column holds ids of rules, which are never broken
+    codes: bool = False
 
     @property
     def most(self) -> float:
@@ -113,7 +115,10 @@ class Links:
 
 def tiles(now: Figures, then: Figures, links: Links) -> list[Tile]:
     def share(label: str, about: str, part: Measure, *rest: Measure) -> Tile:
-        cells = [share_cell(one.of(part).count, sum(one.of(it).count for it in rest), part, rest[0], links) for one in (now, then)]
+        cells = [
+            share_cell(one.of(part).count, sum(one.of(it).count for it in rest), part, rest[0], links)
+            for one in (now, then)
+        ]
         return Tile(label, cells[0], cells[1], "up", about)
 
     def part_of(label: str, about: str, part: Measure, whole: Measure, better: str) -> Tile:
@@ -123,7 +128,11 @@ def tiles(now: Figures, then: Figures, links: Links) -> list[Tile]:
 
     def money(label: str, about: str, measure: Measure) -> Tile:
         cells = [Cell("fen", one.of(measure, REFUND).amount, links(measure, cause=REFUND)) for one in (now, then)]
-        return Tile(label, cells[0], cells[1], "", about)
+        return Tile(label, cells[0], before(cells[1]), "", about)
+
+    def before(cell: Cell) -> Cell:
+        """Nothing that happened is no zero."""
+        return cell if then.any else Cell(cell.kind, None)
 
     first = [Cell("seconds", one.of(Measure.RESPONDED).mean, links(Measure.RESPONDED)) for one in (now, then)]
     missed = [Cell("count", one.of(Measure.MISSED).count, links(Measure.MISSED)) for one in (now, then)]
@@ -133,7 +142,7 @@ def tiles(now: Figures, then: Figures, links: Links) -> list[Tile]:
         part_of("2 分钟内首次响应", "开单后 2 分钟内客服有回应的，占有回应的", fast, answered, "up"),
         Tile("平均首次响应", first[0], first[1], "down", "从开单到客服第一次沟通或办理"),
         part_of("解决率", "这段时间开的单里，已经办结的", Measure.RESOLVED, Measure.OPENED, "up"),
-        Tile("商家超时", missed[0], missed[1], "down", "到期没有办，由系统按规则推进的"),
+        Tile("商家超时", missed[0], before(missed[1]), "down", "到期没有办，由系统按规则推进的"),
         part_of("重开率", "这段时间开的单里，接着上一单重新发起的", Measure.REOPENED, Measure.OPENED, "down"),
         money("系统退款", "到期由系统按规则退的款", Measure.PAID_BY_ROBOT),
         money("人工退款", "客服同意退的款", Measure.PAID_BY_PEOPLE),
@@ -183,9 +192,7 @@ def _people(now: Figures, links: Links, names: Mapping[str, str]) -> Table:
                 Cell("count", steps.get(one, NOTHING).count, links(Measure.STEP, **whose)),
                 share_cell(on_time, late, Measure.MET, Measure.MISSED, links, **whose),
                 Cell("count", late, links(Measure.MISSED, **whose)),
-                share_cell(
-                    at_once, first.count - at_once, Measure.RESPONDED_FAST, Measure.RESPONDED, links, **whose
-                ),
+                share_cell(at_once, first.count - at_once, Measure.RESPONDED_FAST, Measure.RESPONDED, links, **whose),
                 Cell("seconds", first.mean, links(Measure.RESPONDED, **whose)),
                 Cell("fen", paid.get(one, NOTHING).amount, links(Measure.PAID_BY_PEOPLE, **whose)),
             ]
@@ -208,7 +215,7 @@ def _missed(now: Figures, links: Links, rules: Rules) -> Table:
                 ]
             )
     rows.sort(key=lambda row: -row[3].value)
-    return Table("missed", "超时：依据哪一条", ("编号", "规则名", "轮到谁", "次数"), rows[:20], bars=3)
+    return Table("missed", "超时：依据哪一条", ("编号", "规则名", "轮到谁", "次数"), rows[:20], bars=3, codes=True)
 
 
 def _waiting(now: Figures, links: Links) -> Table:
@@ -230,8 +237,9 @@ def _longest(now: Figures, links: Links, rules: Rules) -> Table:
     found = []
     for party, (waited, _) in PARTIES.items():
         for cause, value in now.by_cause(waited):
+            link = links(waited, cause=cause)
             cells = [*state_cells(rules, cause), Cell("label", party)]
-            numbers = [Cell("count", value.count, links(waited, cause=cause)), Cell("seconds", value.mean)]
+            numbers = [Cell("count", value.count, link), Cell("seconds", value.mean, link)]
             found.append([*cells, *numbers])
     found.sort(key=lambda row: -(row[4].value or 0))
     return Table("longest", "停得最久的步骤", ("类型", "步骤", "等谁", "次数", "平均停留"), found[:10], bars=4)
@@ -281,7 +289,13 @@ def _targets(now: Figures, links: Links, rules: Rules) -> Table:
         for cause, value in now.by_cause(Measure.TARGET_MISSED)
     ]
     return Table(
-        "targets", "店内目标没有达到", ("编号", "目标", "次数"), rows, "店内目标只提醒，不影响平台时限", bars=2
+        "targets",
+        "店内目标没有达到",
+        ("编号", "目标", "次数"),
+        rows,
+        "店内目标只提醒，不影响平台时限",
+        bars=2,
+        codes=True,
     )
 
 
@@ -327,7 +341,7 @@ def reason_label(cause: str) -> str | None:
 
 @dataclass(frozen=True)
 class Bar:
-    """One day of the chart: `parts` are (class, height of 100, top of 100)."""
+    """One day of the chart: `counts` are (measure, how many); `parts` are (class, height of 100, top of 100)."""
 
     day: date
     counts: Mapping[str, int]

@@ -63,9 +63,16 @@ class Figures:
             _add(self._by_person, (measure, person), one)
             _add(self._by_cause, (measure, cause), one)
 
+    @property
+    def any(self) -> bool:
+        """Something at all was measured."""
+        return bool(self._by_measure)
+
     def of(self, measure: Measure, cause: str | None = None) -> Sum:
         """Of this cause alone, if one is named."""
-        return self._by_measure.get(measure, NOTHING) if cause is None else self._by_cause.get((measure, cause), NOTHING)
+        return (
+            self._by_measure.get(measure, NOTHING) if cause is None else self._by_cause.get((measure, cause), NOTHING)
+        )
 
     def share(self, part: Measure, *rest: Measure) -> float | None:
         """Of `part` in part plus rest, 0 to 1; None where there was nothing of either."""

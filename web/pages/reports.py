@@ -58,7 +58,9 @@ class Asked:
     def earlier_name(self) -> str:
         """What the figures are compared with."""
         over = self.scope.last <= shown_day(clock.now())
-        return {"day": "前一天", "month": "上月" if over else "上月同期", "quarter": "上季" if over else "上季同期"}[self.period]
+        return {"day": "前一天", "month": "上月" if over else "上月同期", "quarter": "上季" if over else "上季同期"}[
+            self.period
+        ]
 
     def address(self, **changed: Any) -> str:
         asked = {"period": self.period, "day": self.day.isoformat(), "shop": self.scope.shop_id or ""}
@@ -139,6 +141,7 @@ def reports(request: Request, site: TheSite) -> Response:
         "tables": {table.key: table for table in reporting.tables(now, links, rules, _names(site))},
         "bars": bars,
         "links": {str(one): links(one) for one in reporting.TREND},
+        "of_day": lambda measure, day: links(Measure(measure), **{"from": day.isoformat(), "to": day.isoformat()}),
         "totals": {str(one): now.of(one).count for one in reporting.TREND},
         "counted_at": figures.counted_at(engine),
         "behind": behind,
@@ -196,6 +199,7 @@ def tickets(request: Request, site: TheSite) -> Response:
     found = figures.behind(site.desk.engine, scope, measure, cause=cause, after=after, limit=ROWS)
     context: dict[str, Any] = {
         "title": TITLES[measure],
+        "back": _report_of(scope).address(),
         "scope": scope,
         "cause": None if cause is None else _cause_label(measure, cause, rules, scope.workflow),
         "person": _person(site, scope),
@@ -210,6 +214,13 @@ def _person(site: Site, scope: Scope) -> Cell | None:
     if scope.person == NOBODY:
         return Cell("label", "没有记名")
     return Cell("data", identity.name_of(site, scope.person)) if scope.person else None
+
+
+def _report_of(scope: Scope) -> Asked:
+    """The report that has this figure."""
+    months = (scope.last.year - scope.first.year) * 12 + scope.last.month - scope.first.month
+    period = "day" if scope.first == scope.last else "quarter" if months else "month"
+    return Asked(period, scope.first, replace(scope, person=""))
 
 
 def _place(text: str) -> tuple[str, int, int] | None:
