@@ -51,6 +51,7 @@ __all__ = [
     "in_memory",
     "migrate",
     "migrating",
+    "pool_use",
     "reading",
     "schema_of",
     "shown",
@@ -310,6 +311,13 @@ def _unique_names() -> dict[str, str]:
         for key in [*keys, table.primary_key]:
             names[", ".join(f"{table.name}.{column.name}" for column in key.columns)] = str(key.name)
     return names
+
+
+def pool_use(engine: Engine) -> tuple[int, int]:
+    """(connections in use, how many there may be at once) of this process."""
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout(), pool.size() + max(0, pool._max_overflow)
 
 
 def checkpoint(engine: Engine) -> bool:

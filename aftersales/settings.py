@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -39,6 +40,8 @@ class Settings(BaseSettings):
     accounts_per_shop: int = 50
     #: the shop that tickets typed in belong to
     shop: str = "我的店铺"
+    #: of the log on stderr: `text` for people, `json` for programs (logs.py)
+    log_format: Literal["text", "json"] = "text"
 
     @property
     def evidence_folder(self) -> Path:
