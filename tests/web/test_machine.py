@@ -22,7 +22,7 @@ each_workflow = pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=WORK
 def test_the_drawing_has_every_state_and_way_and_nothing_that_the_content_policy_forbids(workflow):
     drawn = machine.diagram(workflow)
     root = Xml.fromstring(drawn)
-    allowed = {"viewBox", "class", "id", "d", "points", "cx", "cy", "rx", "ry", "x", "y", "text-anchor", "transform",
+    allowed = {"viewBox", "width", "class", "id", "d", "points", "cx", "cy", "rx", "ry", "x", "y", "text-anchor", "transform",
                "role", "aria-label"}  # fmt: skip
     for element in root.iter():
         assert set(element.attrib) <= allowed, element.attrib
