@@ -11,7 +11,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Engine, Select, Text, and_, cast, func, intersect, or_, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Engine,
+    Select,
+    Text,
+    and_,
+    any_,
+    cast,
+    func,
+    intersect,
+    literal,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from aftersales import store
 from aftersales.clock import SHANGHAI
@@ -27,8 +43,10 @@ _HOUR = timedelta(hours=1)
 MOST = 500
 DUE = ("4h", "today", "72h")
 MARKS = ("late", "escalated", "paused", "provisional", "no_rule", "trouble")
-#: what so many tickets have is not listed before the queue is walked (it is met soon); fewer are looked at one by one
+#: What so many tickets have is not listed before the queue is walked: it is met soon. Fewer are looked at one by one.
 MANY, FEW = 30_000, 200
+#: the same on PostgreSQL, which guesses how rare a thing is, and often wrong
+LISTED = 2_000
 #: tickets that are looked at one by one for a common word
 SOON = 400
 
@@ -344,22 +362,25 @@ def _soon(connection: Connection, walk: Select[Any], words: str, most: int) -> S
 
 
 def _listed(connection: Connection, wanted: Wanted) -> tuple[list[ColumnElement[bool]], Wanted]:
-    """SQLite: what is rare as a list of ids, so that walking along an index looks at no ticket; and the rest.
-
-    The other database knows how rare a thing is, and finds its own way.
-    """
-    lists = []
-    for name, conditions in _rare(wanted).items() if connection.dialect.name == "sqlite" else ():
-        one = select(_C.id).where(OPEN, *conditions)
-        # the first is what is asked, the other that there is an index
-        if len(conditions) == 2 and _counted(connection, one) < MANY:
-            lists.append(one)
-            wanted = replace(wanted, **{name: getattr(Wanted, name)})
-    if not lists:
+    """What is rare as lists of ids, so that walking along an index looks at no ticket; and the rest of the filter."""
+    # the first condition is what is asked, the other that there is an index
+    indexed = {name: select(_C.id).where(OPEN, *both) for name, both in _rare(wanted).items() if len(both) == 2}
+    if connection.dialect.name == "postgresql":
+        found = {name: connection.execute(one.limit(LISTED + 1)).scalars().all() for name, one in indexed.items()}
+        lists = {
+            name: _C.id == any_(literal(ids, ARRAY(BigInteger))) for name, ids in found.items() if len(ids) <= LISTED
+        }
+        return list(lists.values()), _without(wanted, lists)
+    short = {name: one for name, one in indexed.items() if _counted(connection, one) < MANY}
+    if not short:
         return [], wanted
-    every = lists[0] if len(lists) == 1 else select(intersect(*lists).subquery().c.id)
+    every = select(intersect(*short.values()).subquery().c.id) if len(short) > 1 else next(iter(short.values()))
     # `+ 0` keeps SQLite from beginning with all of these and sorting them
-    return [(_C.id if _counted(connection, every) < FEW else _C.id + 0).in_(every)], wanted
+    return [(_C.id if _counted(connection, every) < FEW else _C.id + 0).in_(every)], _without(wanted, short)
+
+
+def _without(wanted: Wanted, names: Iterable[str]) -> Wanted:
+    return replace(wanted, **{name: getattr(Wanted, name) for name in names})
 
 
 def _counted(connection: Connection, ids: Select[Any]) -> int:
