@@ -219,7 +219,9 @@ def restore(settings: Settings, place: Path, *, replace: bool = False) -> tuple[
     try:
         _lay_out(manifest, place, coming, coming_files)
         _nobody_at_work(target)
-        kept = _set_aside(target, folder) if occupied else _cleared(target, folder)
+        kept = _set_aside(target, folder) if occupied else None
+        if not occupied:
+            _clear(target, folder)
         coming_files.rename(folder)
         coming.rename(target)
     except BaseException:
@@ -283,7 +285,7 @@ def _nobody_at_work(target: Path) -> None:
 
 def _set_aside(target: Path, folder: Path) -> Path:
     """Moves what is there out of the way; where the database is now, and the evidence under the same ending."""
-    when = shown(clock.now()).translate(str.maketrans({"-": "", ":": "", " ": "-"}))
+    when = shown(clock.now()).replace("-", "").replace(":", "").replace(" ", "-")
     ending = f".before-{when}-{secrets.token_hex(2)}"
     if folder.exists():
         folder.rename(folder.with_name(folder.name + ending))
@@ -292,7 +294,7 @@ def _set_aside(target: Path, folder: Path) -> Path:
     return target.with_name(target.name + ending)
 
 
-def _cleared(target: Path, folder: Path) -> None:
+def _clear(target: Path, folder: Path) -> None:
     """There is nothing in them."""
     shutil.rmtree(folder, ignore_errors=True)
     target.unlink(missing_ok=True)
