@@ -555,9 +555,6 @@ PROMISES = [
     Promise(
         "I-32", "搁置的工单不多，并且会再试",
         f"至多 {PARKED_AT_MOST} 张，每张有再试的时间", whole=[PARKED_FOR_GOOD, too_many_parked]),
-    Promise(
-        "T-01", "一张工单至多属于一个小组，每次转交有记录",
-        "小组存在；转交时间与那次转交的记录相同", whole=[TWO_GROUPS, GROUP_UNKNOWN, HANDED_WITHOUT_EVENT]),
     Promise("I-33", "调度活着", "", not_applicable="数据库是静的，看 /readyz"),
     Promise("I-34", "同样的输入得到同样的记录", "", not_applicable="用 aftersales simulate 在两个数据库上比"),
     Promise("I-35", "备份可以恢复", "", not_applicable="恢复出来的库上再跑一次 audit 就是"),
@@ -567,6 +564,9 @@ PROMISES = [
         "SQLite：STRICT 表，数都是整数；PostgreSQL：列类型；逐行：读得出来", whole=[columns_have_their_types]),
     Promise(
         "D8", "答复过的断电不丢", "SQLite：journal_mode=WAL，synchronous=FULL", whole=[answers_survive_power_loss]),
+    Promise(
+        "T-01", "一张工单至多属于一个小组，每次转交有记录",
+        "小组存在；转交时间与那次转交的记录相同", whole=[TWO_GROUPS, GROUP_UNKNOWN, HANDED_WITHOUT_EVENT]),
 ]  # fmt: skip
 
 

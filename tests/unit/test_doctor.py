@@ -12,7 +12,7 @@ from aftersales import clock, database, store
 from aftersales import doctor as examining
 from aftersales.doctor import Finding, examine, to_json
 from aftersales.settings import Settings
-from tests.faults.due_tickets import desk_on, open_many
+from tests.faults.due_tickets import application, desk_on
 from tests.unit.test_cli import typed
 
 
@@ -22,7 +22,7 @@ def sound(sqlite_url, tmp_path, monkeypatch):
     now = clock.parse("2026-06-01 12:00:00")
     monkeypatch.setattr(clock, "now", lambda: now)
     desk = desk_on(sqlite_url)
-    open_many(desk, 3, now - timedelta(hours=1))
+    desk.open(application(now - timedelta(hours=1)), shop="shop")
     with database.writing(desk.engine) as connection:
         store.beat(connection, "one", started_at=now, at=now)
     return Settings(database_url=sqlite_url, evidence_dir=tmp_path / "evidence")
@@ -83,8 +83,8 @@ def changed_schema(settings, _monkeypatch, _tmp_path):
 
 
 def folder_is_a_file(settings, _monkeypatch, tmp_path):
-    (tmp_path / "evidence").write_text("")
-    return settings
+    (tmp_path / "file").write_text("")
+    return settings.model_copy(update={"evidence_dir": tmp_path / "file"})
 
 
 def full_disk(settings, monkeypatch, _tmp_path):
