@@ -28,9 +28,10 @@ def main(url: str, folder: str, named: str) -> None:
             incoming = evidence.Incoming(place, "a.png")
             incoming.write(PNG + f"{named} {number}".encode())
             files = [incoming.close()]
-            command = Command(ticket.id, "add_evidence", "agent", clock.now(), evidence=["item_photo"])
+            command = Command(ticket.id, "add_evidence", "agent", clock.now(), {"kind": "photo"})
             evidence.record(desk, place, command, files)
-        print("open", ticket.number, flush=True)
+        sys.stdout.write(f"open {ticket.number}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
