@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from aftersales.models import TRIGGERS, metadata, search
+from aftersales.models import TRIGGERS, metadata, search, tickets
 from aftersales.rows import from_json, to_json
 
 __all__ = [
@@ -70,6 +71,8 @@ _CACHE_KIB = 16_384
 _OLDEST_SQLITE = (3, 37)
 _READS = "aftersales_reads"
 _MIGRATES = "aftersales_migrates"
+# they are looked for by name, below
+warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index ix_ticket_")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: any number, but the same for everybody who migrates this product
 _MIGRATION_LOCK = 20220930
@@ -441,14 +444,16 @@ def schema_of(connection: Connection) -> Schema:
 
 
 def _compared(name: str | None, kind: str, _parents: Any) -> bool:
-    """The tables of the search, and those that SQLite keeps for them, are in no metadata."""
+    """In no metadata: the tables of the search, those that SQLite keeps for them, and indexes on expressions."""
+    if kind == "index":
+        return name not in tickets.RARE
     return kind != "table" or not str(name).startswith(search.NAME)
 
 
 def _missing_by_name(connection: Connection) -> list[str]:
     found = inspect(connection).get_table_names()
     words = [] if search.NAME in found else [f"missing: table {search.NAME}"]
-    return [*words, *_missing_checks(connection), *_missing_triggers(connection)]
+    return [*words, *_missing_indexes(connection), *_missing_checks(connection), *_missing_triggers(connection)]
 
 
 def _newest() -> str:
@@ -466,6 +471,16 @@ def _missing_checks(connection: Connection) -> list[str]:
         found = {check["name"] for check in inspector.get_check_constraints(table.name)}
         missing += [f"missing: constraint {name}" for name in sorted(wanted - found)]
     return missing
+
+
+def _missing_indexes(connection: Connection) -> list[str]:
+    """Those on expressions."""
+    of_kind = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
+        "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()",
+    }
+    found = {name for (name,) in connection.exec_driver_sql(of_kind[connection.dialect.name])}
+    return [f"missing: index {name}" for name in tickets.RARE if name not in found]
 
 
 def _missing_triggers(connection: Connection) -> list[str]:
