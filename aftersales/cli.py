@@ -312,8 +312,12 @@ def doctor(db: DatabaseUrl = None, as_json: Json = False) -> None:
         settings = _settings(db)
         findings = list(examining.examine(settings))
     except ValidationError as problem:
-        wrong = "、".join(f"AFTERSALES_{str(error['loc'][0]).upper()}" for error in problem.errors())
-        findings = [examining.Finding("设置", f"{wrong} 的值看不懂", "请照 docs/operating.md 的设置表改好")]
+        # never the values: one of them may be a secret
+        named = [
+            f"AFTERSALES_{str(error['loc'][0]).upper()}" if error["loc"] else error["msg"] for error in problem.errors()
+        ]
+        remedy = "请照 docs/operating.md 的设置表改好"
+        findings = [examining.Finding("设置", f"{'、'.join(named)} 的值看不懂", remedy)]
     except ValueError as problem:
         findings = [examining.Finding("设置", str(problem), "请改好 AFTERSALES_DATABASE_URL")]
     if as_json:

@@ -41,10 +41,10 @@ def set_up(form: Format = "text") -> None:
     """This process logs to stderr, everything of ours and warnings of others."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    for name in ("apscheduler", "alembic", "transitions"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("aftersales", "web", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def concerns(**known: str) -> None:

@@ -51,7 +51,10 @@ class Settings(BaseSettings):
     def _with_password(self) -> Settings:
         file, head, rest = self.database_password_file, *self.database_url.partition("@")[::2]
         if file is not None and head.startswith("postgresql") and head.count(":") == 1:
-            password = file.read_text(encoding="utf-8").removesuffix("\n")
+            try:
+                password = file.read_text(encoding="utf-8").removesuffix("\n")
+            except OSError as error:
+                raise ValueError(f"AFTERSALES_DATABASE_PASSWORD_FILE：{file} 读不了（{error.strerror}）") from None
             self.database_url = f"{head}:{quote(password, safe='')}@{rest}"
         return self
 

@@ -11,14 +11,18 @@ import sys
 import threading
 import time
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from aftersales import clock, database
 from aftersales.audit import audit
 from aftersales.backup import DATABASE, MANIFEST, BackupError, back_up, restore, verify
 from aftersales.settings import Settings
+from tests.conftest import _engines
+from tests.faults.busy_shop import open_for_ever
 from tests.faults.due_tickets import RULES, application, desk_on
 
 ROOT = Path(__file__).parents[2]
@@ -143,26 +147,30 @@ def _as_if_unfinished(left):
 
 
 def test_killed_in_the_middle_it_leaves_nothing_that_looks_whole(settings, tmp_path):
-    with shop_at_work(settings):
-        time.sleep(1)
+    list(islice(open_for_ever(settings.database_url, settings.evidence_dir, "order"), 60))
     killed_again_and_again(settings, tmp_path, 6)
 
 
 @pytest.mark.faults
 def test_killed_a_hundred_times(settings, tmp_path):
-    with shop_at_work(settings):
-        time.sleep(5)
+    list(islice(open_for_ever(settings.database_url, settings.evidence_dir, "order"), 500))
     killed_again_and_again(settings, tmp_path, 100)
 
 
 # ── one at rest ──
 
 
+def release(url):
+    """No pool of this process has the database open any more."""
+    for engine in _engines[make_url(url).database]:
+        engine.dispose()
+
+
 @pytest.fixture
 def made(settings, tmp_path):
     """(settings, a backup of it with a ticket and a file)."""
-    with shop_at_work(settings):
-        pass
+    list(islice(open_for_ever(settings.database_url, settings.evidence_dir, "order"), 10))
+    release(settings.database_url)
     place = tmp_path / "backup"
     back_up(settings, place)
     return settings, place
