@@ -128,10 +128,12 @@ def test_a_ticket_that_cannot_be_decided_is_named_and_its_error_not_quoted(world
     assert SECRETS["buyer"] not in json.dumps(lines(), ensure_ascii=False)
 
 
-def test_chinese_is_not_escaped_and_a_lone_surrogate_ends_nothing(lines):
-    logging.getLogger("aftersales").warning("规则文件不见了 %s", "\ud800")
-    [line] = lines()
-    assert line["message"] == "规则文件不见了 ?"
+def test_chinese_is_not_escaped_and_a_lone_surrogate_ends_nothing():
+    # not logged: what runs tests in several processes could not pass it on
+    record = logging.LogRecord("aftersales", logging.WARNING, "", 1, "规则文件不见了 %s", ("\ud800",), None)
+    line = logs._Json().format(record)
+    assert "规则文件不见了 ?" in line
+    assert line.encode()
 
 
 @pytest.mark.parametrize(
