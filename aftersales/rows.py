@@ -308,29 +308,25 @@ def event_hash(previous: str, shop_id: int, ticket_id: int, event: Event, comman
     """
     instants = Instants()
     clocks, facts = clocks_to_json(event.clocks, instants), to_json(event.facts)
-    return _seal(previous, shop_id, ticket_id, event, facts, clocks, command_key, instants)
+    return seal(previous, shop_id, ticket_id, event.seq, story(event, facts, clocks, command_key, instants))
 
 
-def _seal(
-    previous: str,
-    shop_id: int,
-    ticket_id: int,
-    event: Event,
-    facts: str,
-    clocks: str,
-    command_key: str | None,
-    instants: Instants,
-) -> str:
+def seal(previous: str, shop_id: int, ticket_id: int, seq: int, story: str) -> str:
+    """`event_hash` of an event whose `story` is known."""
+    return hashlib.sha256(f'["{previous}",{shop_id},{ticket_id},{seq},{story}]'.encode()).hexdigest()
+
+
+def story(event: Event, facts: str, clocks: str, command_key: str | None, instants: Instants) -> str:
+    """What is sealed of an event beside whose and which it is."""
     due_at, rule, version = event.due_at, event.rule, event.rule_version
-    canonical = (
-        f'["{previous}",{shop_id},{ticket_id},{event.seq},{_quoted(event.kind)},{_quoted(event.trigger)},'
+    return (
+        f"{_quoted(event.kind)},{_quoted(event.trigger)},"
         f"{_quoted(event.actor)},{_quoted(event.actor_name)},{_quoted(event.from_state)},{_quoted(event.to_state)},"
         f'"{instants[event.at][1]}","{instants[event.recorded_at][1]}",'
         f"{'null' if due_at is None else _quoted(instants[due_at][1])},"
         f"{'null' if rule is None else _quoted(rule)},{'null' if version is None else _quoted(version)},"
-        f"{facts},{clocks},{'null' if command_key is None else _quoted(command_key)}]"
+        f"{facts},{clocks},{'null' if command_key is None else _quoted(command_key)}"
     )
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def event_values(
@@ -358,7 +354,7 @@ def event_values(
         clocks,
         command_key,
         previous,
-        _seal(previous, shop_id, ticket_id, event, facts, clocks, command_key, instants),
+        seal(previous, shop_id, ticket_id, event.seq, story(event, facts, clocks, command_key, instants)),
     )
 
 
@@ -366,9 +362,9 @@ def event_from_row(row: Sequence[Any]) -> Event:
     """The event of a row of EVENT columns, which `audit` seals again and compares. JSON is text or already decoded."""
     (_, _, seq, kind, trigger, actor, name, source, target, at, recorded, due, rule, version, facts, clocks, *_) = row
     return Event(
-        *(seq, kind, trigger, actor, name, source, target, _instant(at), _instant(recorded)),
+        *(seq, kind, trigger, actor, name, source, target, instant_of(at), instant_of(recorded)),
         facts=from_json(facts) if isinstance(facts, str) else facts,
-        due_at=None if due is None else _instant(due),
+        due_at=None if due is None else instant_of(due),
         rule=rule,
         rule_version=version,
         clocks=clocks_from_json(clocks if isinstance(clocks, str) else to_json(clocks)),
@@ -378,18 +374,24 @@ def event_from_row(row: Sequence[Any]) -> Event:
 def entry_from_row(row: Sequence[Any]) -> Entry:
     """The entry of a row of ENTRY columns."""
     seq, kind, trigger, actor, at, facts = row
-    return Entry(seq, kind, trigger, actor, _instant(at), from_json(facts))
+    return Entry(seq, kind, trigger, actor, instant_of(at), from_json(facts))
 
 
-def _instant(value: Any) -> datetime:
+def instant_of(value: Any) -> datetime:
+    """The instant of a column, as either driver gives it."""
     return datetime.fromisoformat(value + "+00:00") if isinstance(value, str) else value
 
 
 def outbox_values(ticket: Ticket, event: Event, instants: Instants) -> tuple[Any, ...]:
     """In the order of OUTBOX: what the outside is told of this event."""
-    at, created_at = instants[event.at][1], instants[event.recorded_at][0]
-    payload = (
-        f'{{"at":"{at}","from":{_quoted(event.from_state)},"number":{_quoted(ticket.number)},'
-        f'"ticket":{ticket.id},"to":{_quoted(event.to_state)},"trigger":{_quoted(event.trigger)}}}'
-    )
+    before, between, behind = told(event, instants)
+    payload = f"{before}{_quoted(ticket.number)}{between}{ticket.id}{behind}"
+    created_at = instants[event.recorded_at][0]
     return ticket.shop_id, ticket.id, event.seq, "ticket." + event.kind, payload, created_at, 0
+
+
+def told(event: Event, instants: Instants) -> tuple[str, str, str]:
+    """The payload of an event, without the ticket's number and id that stand between."""
+    at, came_from = instants[event.at][1], _quoted(event.from_state)
+    behind = f',"to":{_quoted(event.to_state)},"trigger":{_quoted(event.trigger)}}}'
+    return f'{{"at":"{at}","from":{came_from},"number":', ',"ticket":', behind

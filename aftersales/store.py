@@ -9,7 +9,8 @@ SQLite: `executemany` (measured 3 times faster than `json_each`). PostgreSQL: CO
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -22,6 +23,7 @@ from sqlalchemy.dialects import postgresql
 from aftersales import clock
 from aftersales.database import Violation, copying_failed
 from aftersales.models import metadata
+from aftersales.moulds import DUE, TICKET_ID, Mould
 from aftersales.rows import (
     EVENT,
     FIXED,
@@ -36,6 +38,7 @@ from aftersales.rows import (
     event_hash,
     event_values,
     fixed_values,
+    instant_of,
     marks,
     marks_values,
     moving_values,
@@ -52,12 +55,14 @@ __all__ = [
     "Taken",
     "attach",
     "beat",
+    "claim_alike",
     "claim_due",
     "due_ids",
     "event_hash",
     "find_platform_no",
     "histories",
     "history",
+    "hold_briefly",
     "keep_rule_file",
     "link",
     "linked",
@@ -78,6 +83,7 @@ __all__ = [
     "tell_schedulers",
     "waybill_used",
     "write",
+    "write_due",
 ]
 
 
@@ -117,6 +123,7 @@ _WORDS = {
         "{claim}": "",
         "{ticket}": ", ".join(f"ticket.{name}" for name in TICKET),
         "{facts}": "facts",
+        "{one}": "json_array_length(clocks) = 1 AND flags = '[]' AND paused = '[]'",
     },
     "postgresql": {
         "{ids}": "= ANY(?)",
@@ -128,6 +135,7 @@ _WORDS = {
             for name in TICKET
         ),
         "{facts}": "facts::text",
+        "{one}": "jsonb_array_length(clocks) = 1 AND flags = '[]' AND paused = '[]'",
         "?": "%s",
     },
 }
@@ -157,10 +165,6 @@ def _ids(connection: Connection, ids: Sequence[int]) -> Any:
 
 def _at(connection: Connection, instant: datetime | None) -> Any:
     return sqlite_instant(instant) if instant is not None and connection.dialect.name == "sqlite" else instant
-
-
-def _instant(value: Any) -> datetime:
-    return datetime.fromisoformat(value + "+00:00") if isinstance(value, str) else value
 
 
 # ── Ids and numbers ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -214,6 +218,12 @@ CLAIM_DUE = """
 SELECT {ticket} FROM ticket WHERE alarm_at < ? ORDER BY alarm_at, id LIMIT ? {claim}
 """
 
+#: The same, of columns alone. The first: nothing about the ticket but its kind decides what its timeout does (alike.py)
+CLAIM_ALIKE = f"""
+SELECT {", ".join(DUE)}, alarm_at = due_at AND {{one}} AND overdue_in IS NULL AND trouble_count = 0
+FROM ticket WHERE alarm_at < ? ORDER BY alarm_at, id LIMIT ? {{claim}}
+"""  # noqa: S608
+
 DUE_IDS = "SELECT id FROM ticket WHERE alarm_at < ? ORDER BY alarm_at, id LIMIT ?"
 
 #: Asked before each sleep; with a million armed tickets it must touch the first entry of the index and nothing else.
@@ -249,6 +259,17 @@ def claim_due(connection: Connection, now: datetime, limit: int) -> list[Ticket]
     return [ticket_from_row(row) for row in _fetch(connection, CLAIM_DUE, _at(connection, now), limit)]
 
 
+def hold_briefly(connection: Connection) -> None:
+    """On PostgreSQL: a sweep that stops half-way, its process frozen, gives back what it claimed after 10 seconds."""
+    if connection.dialect.name == "postgresql":
+        _run(connection, f"SET LOCAL idle_in_transaction_session_timeout = {SWEEP_HOLDS_SECONDS * 1000}")
+
+
+def claim_alike(connection: Connection, now: datetime, limit: int) -> Sequence[tuple[Any, ...]]:
+    """As `claim_due`, in plain rows: the columns of DUE, then whether the ticket may be alike to others."""
+    return _fetch(connection, CLAIM_ALIKE, _at(connection, now), limit)
+
+
 def due_ids(connection: Connection, now: datetime, limit: int) -> list[int]:
     """The tickets that `claim_due` would take, without taking them."""
     return [number for (number,) in _fetch(connection, DUE_IDS, _at(connection, now), limit)]
@@ -263,7 +284,7 @@ def provisional_ids(connection: Connection) -> list[int]:
 def next_alarm(connection: Connection) -> datetime | None:
     """When the scheduler must look again; None if no ticket has an alarm."""
     rows = _fetch(connection, NEXT_ALARM)
-    return _instant(rows[0][0]) if rows else None
+    return instant_of(rows[0][0]) if rows else None
 
 
 def history(connection: Connection, ticket_id: int) -> list[Entry]:
@@ -283,6 +304,9 @@ def histories(connection: Connection, ids: Sequence[int]) -> dict[int, list[Entr
 
 MARKED = (*MOVING, *MARKS)
 WHOLE = (*MARKED, *RESTING)
+
+#: how long a sweep may keep tickets from others without doing anything: longer than any rule takes to decide
+SWEEP_HOLDS_SECONDS = 10
 
 #: the events that the outside is told of
 _TOLD = frozenset({"move", "reminder", "target", "deadline"})
@@ -314,6 +338,21 @@ def write(connection: Connection, changes: Sequence[Change], *, command_key: str
     batch = _Batch(command_key, _heads(connection))
     for change in _one_each(changes):
         batch.add(change)
+    with _naming_what_is_taken():
+        batch.write(connection)
+
+
+def write_due(
+    connection: Connection, claimed: Sequence[tuple[Sequence[Any], Mould | None]], changes: Mapping[int, Change]
+) -> None:
+    """Write what a sweep did, in the order in which it was due: rows of `claim_alike`, poured from their mould; where
+    there is none, the change of this ticket, if there is one. Raises what `write` raises."""
+    batch = _Batch(None, _heads(connection))
+    for row, mould in claimed:
+        if mould is not None:
+            batch.pour(row, mould)
+        elif row[TICKET_ID] in changes:
+            batch.add(changes[row[TICKET_ID]])
     with _naming_what_is_taken():
         batch.write(connection)
 
@@ -388,6 +427,14 @@ class _Batch:
             self._pay(change)
         for waybill_no in change.waybills:
             self.waybills.append((ticket.shop_id, waybill_no, ticket.id, ticket.version))
+
+    def pour(self, row: Sequence[Any], mould: Mould) -> None:
+        """One of tickets alike, from its row of `claim_alike`."""
+        update, event, told, head = mould.pour(row)
+        self.updates.setdefault(mould.columns, []).append(update)
+        self.events.append(event)
+        self.outbox.append(told)
+        self.heads[row[TICKET_ID]] = head
 
     def _add_more(self, before: Ticket | None, ticket: Ticket, marked: tuple[Any, ...], previous: str) -> None:
         """More than MOVING: a new ticket, or a change that touches what most leave alone."""
@@ -481,7 +528,7 @@ def _sqlite_insert(connection: Connection, table: str, columns: tuple[str, ...],
 @cache
 def _merge_statements(columns: tuple[str, ...]) -> tuple[str, str, str]:
     """A temporary table for the rows of an update (made once a connection), the UPDATE from it, and its name."""
-    table = f"changes_of_{len(columns)}"
+    table = f"changes_of_{zlib.crc32(','.join(columns).encode()):08x}"
     types = metadata.tables["ticket"].columns
     spelt = [f'"{name}" {types[name].type.compile(dialect=postgresql.dialect())}' for name in columns]
     spelt += ["of_id bigint", "of_version bigint", "of_hash text"]
@@ -634,7 +681,7 @@ def remembered(connection: Connection, shop_id: int, key: str) -> Remembered | N
     if not rows:
         return None
     ((fingerprint, ticket_id, seq, recorded_at),) = rows
-    return Remembered(fingerprint, ticket_id, seq, _instant(recorded_at))
+    return Remembered(fingerprint, ticket_id, seq, instant_of(recorded_at))
 
 
 def remember(
