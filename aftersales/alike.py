@@ -64,21 +64,22 @@ class Leap(NamedTuple):
     #: the next alarm is a reminder, so long before the next due time
     reminded: timedelta
 
-    def landing(self, due: datetime, now: datetime) -> tuple[Ticket, Event]:
-        """The made-up ticket and its event, had the clock run out at `due`."""
-        after, clocks = self.after, self.after.clocks
-        alarm_at = None
+    def happening(self, due: datetime, now: datetime) -> tuple[datetime | None, Event]:
+        """The next alarm, and the made-up ticket's event, had the clock run out at `due`."""
+        alarm_at, clocks = None, self.after.clocks
         if self.length is not None:
             starts = now if self.late else due
             clocks = (clocks[0]._replace(counted_from=starts, due_at=starts + self.length, set_at=now),)
             alarm_at = starts + self.length - self.reminded
-        event = self.event._replace(at=due, recorded_at=now, due_at=due, clocks=clocks)
-        after = after._replace(
-            clocks=clocks, alarm_at=alarm_at, recorded_at=now,
-            entered_at=due if self.arrives else after.entered_at,
-            closed_at=now if "closed_at" in self.changed else after.closed_at,
-        )  # fmt: skip
-        return after, event
+        return alarm_at, self.event._replace(at=due, recorded_at=now, due_at=due, clocks=clocks)
+
+    def landing(self, due: datetime, now: datetime) -> tuple[Ticket, Event]:
+        """The made-up ticket afterwards, and its event, had the clock run out at `due`."""
+        alarm_at, event = self.happening(due, now)
+        after = self.after._replace(clocks=event.clocks, alarm_at=alarm_at, recorded_at=now)
+        if self.arrives:
+            after = after._replace(entered_at=due)
+        return after._replace(closed_at=now) if "closed_at" in self.changed else after, event
 
 
 class Leaps:

@@ -314,7 +314,7 @@ class Desk:
         """Gives the changes of those that had to be looked at one by one."""
         rows = store.claim_alike(connection, now, limit)
         swept.claimed = len(rows)
-        moulds = Moulds(self._prepared(), now)
+        moulds = Moulds(self._prepared(), now, copied=connection.dialect.name == "postgresql")
         claimed = [(row, moulds.find(row)) for row in rows]
         others = [row[TICKET_ID] for row, mould in claimed if mould is None]
         tickets = store.load(connection, others) if others else []

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from aftersales import rows
 from aftersales.alike import Kind, Leap, Leaps
 from aftersales.rows import MARKS, MOVING, RESTING, Instants, clocks_to_json
+from aftersales.ticket import Event
 
 #: the columns that a mould needs to know of a ticket: its kind, then what is its own
 DUE = (
@@ -25,6 +26,7 @@ KIND, OWN, ALIKE = slice(0, 6), slice(6, 12), 12
 TICKET_ID, DUE_AT = DUE.index("id"), DUE.index("due_at")
 #: of MOVING, what follows from `clocks`
 _CLOCK = MOVING[-7:]
+_ENTERED, _CLOCKS, _ALARM = (MOVING.index(name) for name in ("entered_at", "clocks", "alarm_at"))
 
 
 class Cast(NamedTuple):
@@ -35,7 +37,10 @@ class Cast(NamedTuple):
     changed: tuple[Any, ...]
     event: tuple[Any, ...]
     story: str
+    #: of what the outside is told, around the number and the id
     told: tuple[str, str, str]
+    #: `changed` and `event` as lines of COPY
+    lines: tuple[str, str] = ("", "")
 
 
 class Mould(dict[Any, Cast]):
@@ -46,6 +51,7 @@ class Mould(dict[Any, Cast]):
         self.recorded_at = instants[now][0]
         own = ("version", "moved_seq", *(["entered_seq"] if leap.arrives else []), "last_hash")
         after, _ = leap.landing(now, now)
+        self.moving = rows.moving_values(after, "", "", instants)
         self.often = [place for place, name in enumerate(MOVING) if name in leap.changed or name in _CLOCK]
         values = (*rows.marks_values(after, instants), *rows.resting_values(after, instants))
         named = zip((*MARKS, *RESTING), values, strict=True)
@@ -56,16 +62,27 @@ class Mould(dict[Any, Cast]):
 
     def __missing__(self, due_at: Any) -> Cast:
         due, instants = rows.instant_of(due_at), self.instants
-        after, event = self.leap.landing(due, self.now)
-        clocks = clocks_to_json(after.clocks, instants)
-        moving = rows.moving_values(after, clocks, "", instants)
-        changed = (*[moving[place] for place in self.often], *self.rarely)
-        common = rows.event_values("", after, event, clocks, None, instants)[3:-2]
-        story = rows.story(event, rows.to_json(event.facts), clocks, None, instants)
-        cast = self[due_at] = Cast(due, changed, common, story, rows.told(event, instants))
+        alarm_at, event = self.leap.happening(due, self.now)
+        clocks = clocks_to_json(event.clocks, instants)
+        facts = rows.to_json(event.facts) if event.facts else "{}"
+        cast = self[due_at] = Cast(
+            due,
+            self._changed(event, alarm_at, clocks),
+            rows.happened(event, facts, clocks, None, instants),
+            rows.story(event, facts, clocks, None, instants),
+            rows.told(event, instants),
+        )
         return cast
 
-    def pour(self, row: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...], str]:
+    def _changed(self, event: Event, alarm_at: datetime | None, clocks: str) -> tuple[Any, ...]:
+        moving = list(self.moving)
+        moving[_ENTERED] = self.instants[event.at][0]
+        moving[_CLOCKS] = clocks
+        moving[_ALARM] = None if alarm_at is None else self.instants[alarm_at][0]
+        moving[-7:] = rows.clock_values(event.clocks, self.instants)
+        return (*[moving[place] for place in self.often], *self.rarely)
+
+    def pour(self, row: Sequence[Any]) -> tuple[Any, Any, Any, str]:
         """The rows of the UPDATE, the event and the outbox, and the new hash, for a row of DUE columns."""
         ticket_id, shop_id, number, version, previous, due_at = row[OWN]
         cast, seq = self[due_at], version + 1
@@ -85,10 +102,35 @@ class Mould(dict[Any, Cast]):
         return self.leap.event.trigger, self[row[DUE_AT]].due
 
 
-class Moulds:
-    """Those of one sweep."""
+class CopyMould(Mould):
+    """The same, as lines of COPY: a third of the time of PostgreSQL's driver, which looks at every value."""
 
-    def __init__(self, leaps: Leaps, now: datetime) -> None:
+    def __missing__(self, due_at: Any) -> Cast:
+        cast = super().__missing__(due_at)
+        cast = self[due_at] = cast._replace(lines=(rows.copy_text(cast.changed), rows.copy_text(cast.event)))
+        return cast
+
+    def pour(self, row: Sequence[Any]) -> tuple[Any, Any, Any, str]:
+        ticket_id, shop_id, number, version, previous, due_at = row[OWN]
+        cast, seq = self[due_at], version + 1
+        head = rows.seal(previous, shop_id, ticket_id, seq, cast.story)
+        before, between, behind = cast.told
+        payload = rows.copy_text([f"{before}{_quoted(number)}{between}{ticket_id}{behind}"])
+        seqs = f"{seq}\t{seq}\t{seq}" if self.leap.arrives else f"{seq}\t{seq}"
+        changed, event = cast.lines
+        return (
+            f"{seqs}\t{head}\t{changed}\t{ticket_id}\t{version}\t{previous}",
+            f"{shop_id}\t{ticket_id}\t{seq}\t{event}\t{previous}\t{head}",
+            f"{shop_id}\t{ticket_id}\t{seq}\tticket.move\t{payload}\t{self.recorded_at}\t0",
+            head,
+        )
+
+
+class Moulds:
+    """Those of one sweep. `copied`: the database takes lines of COPY."""
+
+    def __init__(self, leaps: Leaps, now: datetime, *, copied: bool = False) -> None:
+        self._mould = CopyMould if copied else Mould
         self._leaps, self._now, self._instants = leaps, now, Instants()
         late_before = leaps.late_before(now)
         #: as the columns of either database have it
@@ -103,5 +145,5 @@ class Moulds:
         key = (row[KIND], due_at < self._late_before[type(due_at)])
         if key not in self._made:
             leap = self._leaps.find(Kind(*row[KIND]), key[1], self._now)
-            self._made[key] = None if leap is None else Mould(leap, self._now, self._instants)
+            self._made[key] = None if leap is None else self._mould(leap, self._now, self._instants)
         return self._made[key]

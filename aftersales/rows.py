@@ -163,6 +163,22 @@ def _clock_from(found: dict[str, Any]) -> Clock:
     )
 
 
+# ── Lines of COPY ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def copy_text(values: Sequence[Any]) -> str:
+    """Texts, whole numbers and None as PostgreSQL's COPY reads them, with tabs between."""
+    return "\t".join([_copied(value) for value in values])
+
+
+def _copied(value: object) -> str:
+    if not isinstance(value, str):
+        return r"\N" if value is None else str(value)
+    if "\\" in value or "\n" in value or "\t" in value or "\r" in value:
+        return value.replace("\\", r"\\").replace("\n", r"\n").replace("\t", r"\t").replace("\r", r"\r")
+    return value
+
+
 # ── Tickets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #: what a ticket is from its first event to its last
@@ -220,11 +236,11 @@ def moving_values(ticket: Ticket, clocks: str, head: str, instants: Instants) ->
         ticket.no_clock_reason,
         None if recorded_at is None else instants[recorded_at][0],
         head,
-        *_clock_values(ticket.clocks, instants),
+        *clock_values(ticket.clocks, instants),
     )
 
 
-def _clock_values(clocks: tuple[Clock, ...], instants: Instants) -> tuple[Any, ...]:
+def clock_values(clocks: tuple[Clock, ...], instants: Instants) -> tuple[Any, ...]:
     if not clocks:
         return _NO_CLOCK
     clock = clocks[0] if len(clocks) == 1 else min(clocks, key=lambda each: each.due_at)
@@ -334,11 +350,14 @@ def event_values(
 ) -> tuple[Any, ...]:
     """In the order of EVENT: the sealed row of this event. `clocks`: its clocks as JSON."""
     facts = to_json(event.facts) if event.facts else "{}"
-    shop_id, ticket_id = ticket.shop_id, ticket.id
+    shop_id, ticket_id, seq = ticket.shop_id, ticket.id, event.seq
+    head = seal(previous, shop_id, ticket_id, seq, story(event, facts, clocks, command_key, instants))
+    return shop_id, ticket_id, seq, *happened(event, facts, clocks, command_key, instants), previous, head
+
+
+def happened(event: Event, facts: str, clocks: str, command_key: str | None, instants: Instants) -> tuple[Any, ...]:
+    """Of EVENT, those between `seq` and `previous_hash`: what happened, whoever it happened to."""
     return (
-        shop_id,
-        ticket_id,
-        event.seq,
         event.kind,
         event.trigger,
         event.actor,
@@ -353,8 +372,6 @@ def event_values(
         facts,
         clocks,
         command_key,
-        previous,
-        seal(previous, shop_id, ticket_id, event.seq, story(event, facts, clocks, command_key, instants)),
     )
 
 

@@ -34,6 +34,7 @@ from aftersales.rows import (
     TICKET,
     Instants,
     clocks_to_json,
+    copy_text,
     entry_from_row,
     event_hash,
     event_values,
@@ -403,11 +404,12 @@ class _Batch:
         self.command_key = command_key
         self.heads = heads
         self.instants = Instants()
-        #: by the columns that changed: their values, then what the row must be: id, version, last_hash
-        self.updates: dict[tuple[str, ...], list[tuple[Any, ...]]] = {MOVING: [], MARKED: [], WHOLE: []}
-        self.new: list[tuple[Any, ...]] = []
-        self.events: list[tuple[Any, ...]] = []
-        self.outbox: list[tuple[Any, ...]] = []
+        #: rows are tuples, or lines of COPY (PostgreSQL, of tickets alike).
+        #: By the columns that changed: their values, then what the row must be: id, version, last_hash
+        self.updates: dict[tuple[str, ...], list[Any]] = {MOVING: [], MARKED: [], WHOLE: []}
+        self.new: list[Any] = []
+        self.events: list[Any] = []
+        self.outbox: list[Any] = []
         self.payments: list[tuple[Any, ...]] = []
         self.waybills: list[tuple[Any, ...]] = []
 
@@ -482,13 +484,13 @@ class _Batch:
 
         Where all have it, somebody else did the very same, and it may be any of them.
         """
-        place = columns.index("last_hash")
-        wanted = {row[-3]: row[place] for row in self.updates[columns]}
+        ids = [int(row.split("\t")[-3]) if isinstance(row, str) else row[-3] for row in self.updates[columns]]
+        wanted = {number: self.heads[number] for number in ids}
         found = dict(_fetch(connection, "SELECT id, last_hash FROM ticket WHERE id {ids}", _ids(connection, [*wanted])))
         return [number for number, head in wanted.items() if found.get(number) != head] or [*wanted]
 
 
-def _run_many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> int:
+def _run_many(connection: Connection, statement: str, rows: list[Any]) -> int:
     if not rows:
         return 0
     return connection.exec_driver_sql(_spoken(connection.dialect.name, statement), rows).rowcount
@@ -514,11 +516,11 @@ def _insert_statement(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({_named(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
 
 
-def _sqlite_update(connection: Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> int:
+def _sqlite_update(connection: Connection, columns: tuple[str, ...], rows: list[Any]) -> int:
     return _run_many(connection, _update_statement(columns), rows)
 
 
-def _sqlite_insert(connection: Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+def _sqlite_insert(connection: Connection, table: str, columns: tuple[str, ...], rows: list[Any]) -> None:
     _run_many(connection, _insert_statement(table, columns), rows)
 
 
@@ -540,7 +542,7 @@ def _merge_statements(columns: tuple[str, ...]) -> tuple[str, str, str]:
     return make, update, table
 
 
-def _postgres_update(connection: Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> int:
+def _postgres_update(connection: Connection, columns: tuple[str, ...], rows: list[Any]) -> int:
     if not rows:
         return 0
     make, update, table = _merge_statements(columns)
@@ -549,16 +551,16 @@ def _postgres_update(connection: Connection, columns: tuple[str, ...], rows: lis
     return _run(connection, update).rowcount
 
 
-def _postgres_insert(connection: Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+def _postgres_insert(connection: Connection, table: str, columns: tuple[str, ...], rows: list[Any]) -> None:
     """COPY: a third faster than INSERT from arrays, five times faster than from psycopg's lists."""
     if not rows:
         return
     driver: Any = connection.dialect.dbapi
     cursor: Any = connection.connection.cursor()
+    lines = [row if type(row) is str else copy_text(row) for row in rows]
     try:
         with cursor.copy(f"COPY {table} ({_named(columns)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+            copy.write("\n".join([*lines, ""]))
     except driver.Error as error:
         raise copying_failed(error, table, connection) from None  # its own text quotes the row
 
