@@ -7,7 +7,7 @@ differ in all that is not the kind. It is there only if the tables show that not
 * the row always leads to the same state, and neither it nor the state has an effect but `escalate`; nothing is paid,
   and no other ticket is opened or told;
 * every rule of that state counts hours or days from entering it, for every ticket; no version of a rule begins while
-  the scheduler catches up, and no reminder or target may be due before the scheduler was there;
+  the scheduler catches up;
 * nothing was read of the made-up tickets but what tickets alike have in common: reading anything else raises;
 * of both came what the leap foretells, to the last field.
 
@@ -146,14 +146,6 @@ def _rolls(state: State, policy: Policy) -> bool:
     return rolling and policy.pin == "clock" and all(rule.when is None for rule in rules)
 
 
-def _reminders_are_certain(length: timedelta, late: bool, rules: Rules) -> bool:
-    """Whichever moment in the grace it was due: the next due time, and each reminder of it, is ahead or is not."""
-    if late:
-        return True
-    grace, spans = rules.catch_up_grace, rules.catalog.house.reminder_spans
-    return length > grace and not any(timedelta(0) < length - span <= grace for span in spans)
-
-
 # ── the trial ──
 
 
@@ -207,6 +199,8 @@ def _made_up(kind: Kind, due: datetime, number: int) -> Ticket:
 
 
 def _tried(kind: Kind, late: bool, now: datetime, rules: Rules) -> Leap | None:
+    """The two fell due as early and as late as may be. What comes after whom only ever turns once between them: if a
+    reminder is ahead of both, or behind both, it is so for all."""
     grace = rules.catch_up_grace
     dues = (now - grace - SECOND, now - grace - LONG) if late else (now - SECOND, now - grace)
     tickets = [_made_up(kind, due, number) for number, due in enumerate(dues, 101)]
@@ -218,9 +212,7 @@ def _tried(kind: Kind, late: bool, now: datetime, rules: Rules) -> Leap | None:
     if len(trials) < len(dues):
         return None
     leap = _learnt(trials, late)
-    if leap is None or (leap.length is not None and not _reminders_are_certain(leap.length, late, rules)):
-        return None
-    return leap if all(_came_true(leap, *trial, now) for trial in trials) else None
+    return leap if leap is not None and all(_came_true(leap, *trial, now) for trial in trials) else None
 
 
 def _learnt(trials: Sequence[tuple[Ticket, Change]], late: bool) -> Leap | None:

@@ -218,3 +218,22 @@ def test_while_a_new_version_begins_each_is_looked_at_but_for_the_late_ones() ->
     assert leaps_of(rules, BOUNDARY - timedelta(seconds=1)) == [True, True]
     assert leaps_of(rules, BOUNDARY) == [False, True]
     assert leaps_of(rules, BOUNDARY + rules.catch_up_grace) == [True, True]
+
+
+def test_what_tells_pays_or_writes_down_something_is_looked_at_one_by_one() -> None:
+    """A refund that closes tells the lost parcel it was the remedy of; a breach remembers what the buyer may claim."""
+    kinds = [
+        Kind("refund", "wechat", "awaiting_buyer_return", "WX-03", "undated", "return_timeout"),
+        Kind("refund", "wechat", "pending_merchant_review", "WX-01", "undated", "auto_approve"),
+        Kind("repair", "kuaishou", "repairing", "KS-RP-02", "2022-09-30", "repair_overdue"),
+    ]
+    leaps = Leaps(RULES)
+    assert [leaps.find(kind, late, NOW) for kind in kinds for late in (False, True)] == [None] * 6
+
+
+def test_an_escalation_that_stays_where_it_is_is_alike_too() -> None:
+    kind = Kind("exchange", "kuaishou", "inspecting", "KS-EX-03", "2022-09-30", "inspect_overdue")
+    leap = Leaps(RULES).find(kind, False, NOW)
+    assert leap is not None
+    assert not leap.arrives
+    assert set(leap.changed) >= {"overdue_in", "escalated", "clocks", "no_clock_reason"}
