@@ -163,6 +163,22 @@ def _clock_from(found: dict[str, Any]) -> Clock:
     )
 
 
+# ── Lines of COPY ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def copy_text(values: Sequence[Any]) -> str:
+    """Texts, whole numbers and None as PostgreSQL's COPY reads them, with tabs between."""
+    return "\t".join([_copied(value) for value in values])
+
+
+def _copied(value: object) -> str:
+    if not isinstance(value, str):
+        return r"\N" if value is None else str(value)
+    if "\\" in value or "\n" in value or "\t" in value or "\r" in value:
+        return value.replace("\\", r"\\").replace("\n", r"\n").replace("\t", r"\t").replace("\r", r"\r")
+    return value
+
+
 # ── Tickets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #: what a ticket is from its first event to its last
@@ -220,11 +236,11 @@ def moving_values(ticket: Ticket, clocks: str, head: str, instants: Instants) ->
         ticket.no_clock_reason,
         None if recorded_at is None else instants[recorded_at][0],
         head,
-        *_clock_values(ticket.clocks, instants),
+        *clock_values(ticket.clocks, instants),
     )
 
 
-def _clock_values(clocks: tuple[Clock, ...], instants: Instants) -> tuple[Any, ...]:
+def clock_values(clocks: tuple[Clock, ...], instants: Instants) -> tuple[Any, ...]:
     if not clocks:
         return _NO_CLOCK
     clock = clocks[0] if len(clocks) == 1 else min(clocks, key=lambda each: each.due_at)
@@ -308,29 +324,25 @@ def event_hash(previous: str, shop_id: int, ticket_id: int, event: Event, comman
     """
     instants = Instants()
     clocks, facts = clocks_to_json(event.clocks, instants), to_json(event.facts)
-    return _seal(previous, shop_id, ticket_id, event, facts, clocks, command_key, instants)
+    return seal(previous, shop_id, ticket_id, event.seq, story(event, facts, clocks, command_key, instants))
 
 
-def _seal(
-    previous: str,
-    shop_id: int,
-    ticket_id: int,
-    event: Event,
-    facts: str,
-    clocks: str,
-    command_key: str | None,
-    instants: Instants,
-) -> str:
+def seal(previous: str, shop_id: int, ticket_id: int, seq: int, story: str) -> str:
+    """`event_hash` of an event whose `story` is known."""
+    return hashlib.sha256(f'["{previous}",{shop_id},{ticket_id},{seq},{story}]'.encode()).hexdigest()
+
+
+def story(event: Event, facts: str, clocks: str, command_key: str | None, instants: Instants) -> str:
+    """What is sealed of an event beside whose and which it is."""
     due_at, rule, version = event.due_at, event.rule, event.rule_version
-    canonical = (
-        f'["{previous}",{shop_id},{ticket_id},{event.seq},{_quoted(event.kind)},{_quoted(event.trigger)},'
+    return (
+        f"{_quoted(event.kind)},{_quoted(event.trigger)},"
         f"{_quoted(event.actor)},{_quoted(event.actor_name)},{_quoted(event.from_state)},{_quoted(event.to_state)},"
         f'"{instants[event.at][1]}","{instants[event.recorded_at][1]}",'
         f"{'null' if due_at is None else _quoted(instants[due_at][1])},"
         f"{'null' if rule is None else _quoted(rule)},{'null' if version is None else _quoted(version)},"
-        f"{facts},{clocks},{'null' if command_key is None else _quoted(command_key)}]"
+        f"{facts},{clocks},{'null' if command_key is None else _quoted(command_key)}"
     )
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def event_values(
@@ -338,11 +350,14 @@ def event_values(
 ) -> tuple[Any, ...]:
     """In the order of EVENT: the sealed row of this event. `clocks`: its clocks as JSON."""
     facts = to_json(event.facts) if event.facts else "{}"
-    shop_id, ticket_id = ticket.shop_id, ticket.id
+    shop_id, ticket_id, seq = ticket.shop_id, ticket.id, event.seq
+    head = seal(previous, shop_id, ticket_id, seq, story(event, facts, clocks, command_key, instants))
+    return shop_id, ticket_id, seq, *happened(event, facts, clocks, command_key, instants), previous, head
+
+
+def happened(event: Event, facts: str, clocks: str, command_key: str | None, instants: Instants) -> tuple[Any, ...]:
+    """Of EVENT, those between `seq` and `previous_hash`: what happened, whoever it happened to."""
     return (
-        shop_id,
-        ticket_id,
-        event.seq,
         event.kind,
         event.trigger,
         event.actor,
@@ -357,8 +372,6 @@ def event_values(
         facts,
         clocks,
         command_key,
-        previous,
-        _seal(previous, shop_id, ticket_id, event, facts, clocks, command_key, instants),
     )
 
 
@@ -366,9 +379,9 @@ def event_from_row(row: Sequence[Any]) -> Event:
     """The event of a row of EVENT columns, which `audit` seals again and compares. JSON is text or already decoded."""
     (_, _, seq, kind, trigger, actor, name, source, target, at, recorded, due, rule, version, facts, clocks, *_) = row
     return Event(
-        *(seq, kind, trigger, actor, name, source, target, _instant(at), _instant(recorded)),
+        *(seq, kind, trigger, actor, name, source, target, instant_of(at), instant_of(recorded)),
         facts=from_json(facts) if isinstance(facts, str) else facts,
-        due_at=None if due is None else _instant(due),
+        due_at=None if due is None else instant_of(due),
         rule=rule,
         rule_version=version,
         clocks=clocks_from_json(clocks if isinstance(clocks, str) else to_json(clocks)),
@@ -378,18 +391,24 @@ def event_from_row(row: Sequence[Any]) -> Event:
 def entry_from_row(row: Sequence[Any]) -> Entry:
     """The entry of a row of ENTRY columns."""
     seq, kind, trigger, actor, at, facts = row
-    return Entry(seq, kind, trigger, actor, _instant(at), from_json(facts))
+    return Entry(seq, kind, trigger, actor, instant_of(at), from_json(facts))
 
 
-def _instant(value: Any) -> datetime:
+def instant_of(value: Any) -> datetime:
+    """The instant of a column, as either driver gives it."""
     return datetime.fromisoformat(value + "+00:00") if isinstance(value, str) else value
 
 
 def outbox_values(ticket: Ticket, event: Event, instants: Instants) -> tuple[Any, ...]:
     """In the order of OUTBOX: what the outside is told of this event."""
-    at, created_at = instants[event.at][1], instants[event.recorded_at][0]
-    payload = (
-        f'{{"at":"{at}","from":{_quoted(event.from_state)},"number":{_quoted(ticket.number)},'
-        f'"ticket":{ticket.id},"to":{_quoted(event.to_state)},"trigger":{_quoted(event.trigger)}}}'
-    )
+    before, between, behind = told(event, instants)
+    payload = f"{before}{_quoted(ticket.number)}{between}{ticket.id}{behind}"
+    created_at = instants[event.recorded_at][0]
     return ticket.shop_id, ticket.id, event.seq, "ticket." + event.kind, payload, created_at, 0
+
+
+def told(event: Event, instants: Instants) -> tuple[str, str, str]:
+    """The payload of an event, without the ticket's number and id that stand between."""
+    at, came_from = instants[event.at][1], _quoted(event.from_state)
+    behind = f',"to":{_quoted(event.to_state)},"trigger":{_quoted(event.trigger)}}}'
+    return f'{{"at":"{at}","from":{came_from},"number":', ',"ticket":', behind

@@ -276,11 +276,12 @@ class Scheduler:
         began = monotonic()
         swept = self._swept(now)
         seconds = monotonic() - began
-        self._fired += len(swept.fired)
+        alarms = swept.alarms
+        self._fired += len(alarms)
         self._set_aside += len(swept.set_aside)
-        if swept.fired or swept.set_aside:
-            self._tell(swept, at or self._now(), seconds)
-        return Round(swept.claimed, len(swept.fired), len(swept.set_aside))
+        if alarms or swept.set_aside:
+            self._tell(swept, alarms, at or self._now(), seconds)
+        return Round(swept.claimed, len(alarms), len(swept.set_aside))
 
     def _swept(self, now: datetime) -> Swept:
         """A batch; if it cannot be written as a whole, ticket by ticket, so that the one at fault stands alone.
@@ -290,7 +291,7 @@ class Scheduler:
         """
         for last in (False, True):
             try:
-                return self.desk.sweep(now, self.batch)
+                return self.desk.sweep(now, self.batch, alike=True)
             except DatabaseBusy:
                 raise
             except (Exception, SystemExit) as error:
@@ -301,16 +302,16 @@ class Scheduler:
                     raise
         return self.desk.sweep_one_by_one(now, self.batch)
 
-    def _tell(self, swept: Swept, fired_at: datetime, seconds: float) -> None:
+    def _tell(self, swept: Swept, alarms: list[tuple[str, datetime]], fired_at: datetime, seconds: float) -> None:
         """The log line of a batch, and the figures of `status`."""
-        late = [(fired_at - event.at - ONE_SECOND).total_seconds() for _, event in swept.fired]
+        late = [(fired_at - at - ONE_SECOND).total_seconds() for _, at in alarms]
         self._lateness.extend(late)
         self._unwritten += meters.counted(late, len(swept.set_aside))
-        what = ", ".join(f"{count} {name}" for name, count in Counter(e.trigger for _, e in swept.fired).most_common())
-        instants = [event.at for _, event in swept.fired] or [fired_at]
+        what = ", ".join(f"{count} {name}" for name, count in Counter(what for what, _ in alarms).most_common())
+        instants = [at for _, at in alarms] or [fired_at]
         log.info(
             "fired %d (%s), due %s to %s, at most %.1f s late; set aside %d; in %.0f ms",
-            len(swept.fired), what or "-", shown(min(instants)), shown(max(instants)), max(late, default=0.0),
+            len(alarms), what or "-", shown(min(instants)), shown(max(instants)), max(late, default=0.0),
             len(swept.set_aside), seconds * 1000,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ SQLite: `executemany` (measured 3 times faster than `json_each`). PostgreSQL: CO
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from sqlalchemy.dialects import postgresql
 from aftersales import clock
 from aftersales.database import Violation, copying_failed
 from aftersales.models import metadata
+from aftersales.moulds import DUE, TICKET_ID, Mould
 from aftersales.rows import (
     EVENT,
     FIXED,
@@ -32,10 +34,12 @@ from aftersales.rows import (
     TICKET,
     Instants,
     clocks_to_json,
+    copy_text,
     entry_from_row,
     event_hash,
     event_values,
     fixed_values,
+    instant_of,
     marks,
     marks_values,
     moving_values,
@@ -52,12 +56,14 @@ __all__ = [
     "Taken",
     "attach",
     "beat",
+    "claim_alike",
     "claim_due",
     "due_ids",
     "event_hash",
     "find_platform_no",
     "histories",
     "history",
+    "hold_briefly",
     "keep_rule_file",
     "link",
     "linked",
@@ -79,6 +85,7 @@ __all__ = [
     "tell_schedulers",
     "waybill_used",
     "write",
+    "write_due",
 ]
 
 
@@ -118,6 +125,7 @@ _WORDS = {
         "{claim}": "",
         "{ticket}": ", ".join(f"ticket.{name}" for name in TICKET),
         "{facts}": "facts",
+        "{one}": "json_array_length(clocks) = 1 AND flags = '[]' AND paused = '[]'",
     },
     "postgresql": {
         "{ids}": "= ANY(?)",
@@ -129,6 +137,7 @@ _WORDS = {
             for name in TICKET
         ),
         "{facts}": "facts::text",
+        "{one}": "jsonb_array_length(clocks) = 1 AND flags = '[]' AND paused = '[]'",
         "?": "%s",
     },
 }
@@ -158,10 +167,6 @@ def _ids(connection: Connection, ids: Sequence[int]) -> Any:
 
 def _at(connection: Connection, instant: datetime | None) -> Any:
     return sqlite_instant(instant) if instant is not None and connection.dialect.name == "sqlite" else instant
-
-
-def _instant(value: Any) -> datetime:
-    return datetime.fromisoformat(value + "+00:00") if isinstance(value, str) else value
 
 
 # ── Ids and numbers ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -215,6 +220,12 @@ CLAIM_DUE = """
 SELECT {ticket} FROM ticket WHERE alarm_at < ? ORDER BY alarm_at, id LIMIT ? {claim}
 """
 
+#: The same, of columns alone. The first: nothing about the ticket but its kind decides what its timeout does (alike.py)
+CLAIM_ALIKE = f"""
+SELECT {", ".join(DUE)}, alarm_at = due_at AND {{one}} AND overdue_in IS NULL AND trouble_count = 0
+FROM ticket WHERE alarm_at < ? ORDER BY alarm_at, id LIMIT ? {{claim}}
+"""  # noqa: S608
+
 DUE_IDS = "SELECT id FROM ticket WHERE alarm_at < ? ORDER BY alarm_at, id LIMIT ?"
 
 #: Asked before each sleep; with a million armed tickets it must touch the first entry of the index and nothing else.
@@ -250,6 +261,17 @@ def claim_due(connection: Connection, now: datetime, limit: int) -> list[Ticket]
     return [ticket_from_row(row) for row in _fetch(connection, CLAIM_DUE, _at(connection, now), limit)]
 
 
+def hold_briefly(connection: Connection) -> None:
+    """On PostgreSQL: a sweep that stops half-way, its process frozen, gives back what it claimed after 10 seconds."""
+    if connection.dialect.name == "postgresql":
+        _run(connection, f"SET LOCAL idle_in_transaction_session_timeout = {SWEEP_HOLDS_SECONDS * 1000}")
+
+
+def claim_alike(connection: Connection, now: datetime, limit: int) -> Sequence[tuple[Any, ...]]:
+    """As `claim_due`, in plain rows: the columns of DUE, then whether the ticket may be alike to others."""
+    return _fetch(connection, CLAIM_ALIKE, _at(connection, now), limit)
+
+
 def due_ids(connection: Connection, now: datetime, limit: int) -> list[int]:
     """The tickets that `claim_due` would take, without taking them."""
     return [number for (number,) in _fetch(connection, DUE_IDS, _at(connection, now), limit)]
@@ -264,7 +286,7 @@ def provisional_ids(connection: Connection) -> list[int]:
 def next_alarm(connection: Connection) -> datetime | None:
     """When the scheduler must look again; None if no ticket has an alarm."""
     rows = _fetch(connection, NEXT_ALARM)
-    return _instant(rows[0][0]) if rows else None
+    return instant_of(rows[0][0]) if rows else None
 
 
 def history(connection: Connection, ticket_id: int) -> list[Entry]:
@@ -284,6 +306,9 @@ def histories(connection: Connection, ids: Sequence[int]) -> dict[int, list[Entr
 
 MARKED = (*MOVING, *MARKS)
 WHOLE = (*MARKED, *RESTING)
+
+#: how long a sweep may keep tickets from others without doing anything: longer than any rule takes to decide
+SWEEP_HOLDS_SECONDS = 10
 
 #: the events that the outside is told of
 _TOLD = frozenset({"move", "reminder", "target", "deadline", "adopt"})
@@ -315,6 +340,21 @@ def write(connection: Connection, changes: Sequence[Change], *, command_key: str
     batch = _Batch(command_key, _heads(connection))
     for change in _one_each(changes):
         batch.add(change)
+    with _naming_what_is_taken():
+        batch.write(connection)
+
+
+def write_due(
+    connection: Connection, claimed: Sequence[tuple[Sequence[Any], Mould | None]], changes: Mapping[int, Change]
+) -> None:
+    """Write what a sweep did, in the order in which it was due: rows of `claim_alike`, poured from their mould; where
+    there is none, the change of this ticket, if there is one. Raises what `write` raises."""
+    batch = _Batch(None, _heads(connection))
+    for row, mould in claimed:
+        if mould is not None:
+            batch.pour(row, mould)
+        elif row[TICKET_ID] in changes:
+            batch.add(changes[row[TICKET_ID]])
     with _naming_what_is_taken():
         batch.write(connection)
 
@@ -365,11 +405,12 @@ class _Batch:
         self.command_key = command_key
         self.heads = heads
         self.instants = Instants()
-        #: by the columns that changed: their values, then what the row must be: id, version, last_hash
-        self.updates: dict[tuple[str, ...], list[tuple[Any, ...]]] = {MOVING: [], MARKED: [], WHOLE: []}
-        self.new: list[tuple[Any, ...]] = []
-        self.events: list[tuple[Any, ...]] = []
-        self.outbox: list[tuple[Any, ...]] = []
+        #: rows are tuples, or lines of COPY (PostgreSQL, of tickets alike).
+        #: By the columns that changed: their values, then what the row must be: id, version, last_hash
+        self.updates: dict[tuple[str, ...], list[Any]] = {MOVING: [], MARKED: [], WHOLE: []}
+        self.new: list[Any] = []
+        self.events: list[Any] = []
+        self.outbox: list[Any] = []
         self.payments: list[tuple[Any, ...]] = []
         self.waybills: list[tuple[Any, ...]] = []
 
@@ -389,6 +430,14 @@ class _Batch:
             self._pay(change)
         for waybill_no in change.waybills:
             self.waybills.append((ticket.shop_id, waybill_no, ticket.id, ticket.version))
+
+    def pour(self, row: Sequence[Any], mould: Mould) -> None:
+        """One of tickets alike, from its row of `claim_alike`."""
+        update, event, told, head = mould.pour(row)
+        self.updates.setdefault(mould.columns, []).append(update)
+        self.events.append(event)
+        self.outbox.append(told)
+        self.heads[row[TICKET_ID]] = head
 
     def _add_more(self, before: Ticket | None, ticket: Ticket, marked: tuple[Any, ...], previous: str) -> None:
         """More than MOVING: a new ticket, or a change that touches what most leave alone."""
@@ -436,13 +485,13 @@ class _Batch:
 
         Where all have it, somebody else did the very same, and it may be any of them.
         """
-        place = columns.index("last_hash")
-        wanted = {row[-3]: row[place] for row in self.updates[columns]}
+        ids = [int(row.split("\t")[-3]) if isinstance(row, str) else row[-3] for row in self.updates[columns]]
+        wanted = {number: self.heads[number] for number in ids}
         found = dict(_fetch(connection, "SELECT id, last_hash FROM ticket WHERE id {ids}", _ids(connection, [*wanted])))
         return [number for number, head in wanted.items() if found.get(number) != head] or [*wanted]
 
 
-def _run_many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> int:
+def _run_many(connection: Connection, statement: str, rows: list[Any]) -> int:
     if not rows:
         return 0
     return connection.exec_driver_sql(_spoken(connection.dialect.name, statement), rows).rowcount
@@ -468,11 +517,11 @@ def _insert_statement(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({_named(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
 
 
-def _sqlite_update(connection: Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> int:
+def _sqlite_update(connection: Connection, columns: tuple[str, ...], rows: list[Any]) -> int:
     return _run_many(connection, _update_statement(columns), rows)
 
 
-def _sqlite_insert(connection: Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+def _sqlite_insert(connection: Connection, table: str, columns: tuple[str, ...], rows: list[Any]) -> None:
     _run_many(connection, _insert_statement(table, columns), rows)
 
 
@@ -482,7 +531,7 @@ def _sqlite_insert(connection: Connection, table: str, columns: tuple[str, ...],
 @cache
 def _merge_statements(columns: tuple[str, ...]) -> tuple[str, str, str]:
     """A temporary table for the rows of an update (made once a connection), the UPDATE from it, and its name."""
-    table = f"changes_of_{len(columns)}"
+    table = f"changes_of_{zlib.crc32(','.join(columns).encode()):08x}"
     types = metadata.tables["ticket"].columns
     spelt = [f'"{name}" {types[name].type.compile(dialect=postgresql.dialect())}' for name in columns]
     spelt += ["of_id bigint", "of_version bigint", "of_hash text"]
@@ -494,7 +543,7 @@ def _merge_statements(columns: tuple[str, ...]) -> tuple[str, str, str]:
     return make, update, table
 
 
-def _postgres_update(connection: Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> int:
+def _postgres_update(connection: Connection, columns: tuple[str, ...], rows: list[Any]) -> int:
     if not rows:
         return 0
     make, update, table = _merge_statements(columns)
@@ -503,16 +552,16 @@ def _postgres_update(connection: Connection, columns: tuple[str, ...], rows: lis
     return _run(connection, update).rowcount
 
 
-def _postgres_insert(connection: Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+def _postgres_insert(connection: Connection, table: str, columns: tuple[str, ...], rows: list[Any]) -> None:
     """COPY: a third faster than INSERT from arrays, five times faster than from psycopg's lists."""
     if not rows:
         return
     driver: Any = connection.dialect.dbapi
     cursor: Any = connection.connection.cursor()
+    lines = [row if type(row) is str else copy_text(row) for row in rows]
     try:
         with cursor.copy(f"COPY {table} ({_named(columns)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+            copy.write("\n".join([*lines, ""]))
     except driver.Error as error:
         raise copying_failed(error, table, connection) from None  # its own text quotes the row
 
@@ -635,7 +684,7 @@ def remembered(connection: Connection, shop_id: int, key: str) -> Remembered | N
     if not rows:
         return None
     ((fingerprint, ticket_id, seq, recorded_at),) = rows
-    return Remembered(fingerprint, ticket_id, seq, _instant(recorded_at))
+    return Remembered(fingerprint, ticket_id, seq, instant_of(recorded_at))
 
 
 def remember(

@@ -20,6 +20,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 
@@ -222,18 +223,22 @@ def by_hand(ticket: Ticket, now: datetime) -> Change:
     return Change(ticket, after, (event,))
 
 
-def whole_engine(engine: Engine, now: datetime, batch: int) -> int:
+def whole_engine(engine: Engine, now: datetime, batch: int, *, alike: bool = True) -> int:
     """What a scheduler does at its alarm, with the real rules."""
     rules = Rules(built_in(), WorkCalendar.default())
     desk, moved = Desk(engine, lambda: rules), 0
     while True:
-        swept = desk.sweep(now, batch)
-        moved += len(swept.fired)
+        swept = desk.sweep(now, batch, alike=alike)
+        moved += len(swept.alarms)
         if swept.claimed < batch:
             return moved
 
 
-WAYS: dict[str, Callable[[Engine, datetime, int], int]] = {"engine": whole_engine, "store": store_only}
+WAYS: dict[str, Callable[[Engine, datetime, int], int]] = {
+    "engine": whole_engine,
+    "each": partial(whole_engine, alike=False),
+    "store": store_only,
+}
 
 
 # ── Measuring ─────────────────────────────────────────────────────────────────────────────────────────────────────────

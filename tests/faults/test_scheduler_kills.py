@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from aftersales import clock
+from aftersales import clock, store
 from aftersales.database import create_engine, writing
 from aftersales.scheduler import Scheduler
 from tests.conftest import BACKENDS, fresh_database
@@ -180,6 +181,25 @@ def test_while_one_is_stopped_the_other_fires_all_that_it_does_not_hold(postgres
         until(lambda: due.left() <= 20, 20)
         schedulers.kill(zombie, signal.SIGCONT)
         due.run_out()
+
+
+@pytest.mark.postgres
+def test_one_that_froze_in_its_sweep_gives_back_what_it_holds(postgres_url, monkeypatch):
+    monkeypatch.setattr(store, "SWEEP_HOLDS_SECONDS", 1)
+    due = Due(postgres_url, 3)
+    with pytest.raises(DBAPIError):
+        freeze(due.desk, desk_on(postgres_url), clock.now())
+    due.run_out()
+
+
+def freeze(desk, other, now):
+    """Claims what is due and does nothing; as soon as the other one can have it, tries to go on."""
+    with writing(desk.engine) as connection:
+        store.hold_briefly(connection)
+        assert len(store.claim_alike(connection, now, 10)) == 3
+        assert other.sweep(now).claimed == 0
+        until(lambda: other.sweep(now, alike=True).claimed == 3, 5)
+        store.claim_alike(connection, now, 10)
 
 
 @each_backend

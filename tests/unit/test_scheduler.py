@@ -85,9 +85,9 @@ def counted(monkeypatch, desk, name):
     """How often a method of the desk was called: a list that grows."""
     calls, real = [], getattr(desk, name)
 
-    def call(*args):
+    def call(*args, **named):
         calls.append(time.monotonic())
-        return real(*args)
+        return real(*args, **named)
 
     monkeypatch.setattr(desk, name, call)
     return calls
@@ -97,10 +97,10 @@ def failing(monkeypatch, desk, name, errors):
     """The method of the desk raises these one after another, and works from then on."""
     real, errors = getattr(desk, name), iter(errors)
 
-    def call(*args):
+    def call(*args, **named):
         for error in errors:
             raise error
-        return real(*args)
+        return real(*args, **named)
 
     monkeypatch.setattr(desk, name, call)
 
@@ -517,10 +517,10 @@ def test_stopping_waits_for_the_running_batch_and_begins_no_other(sqlite_url, st
     open_many(desk, 30, clock.now() - LIMIT - HOUR)
     at_work, real = threading.Event(), desk.sweep
 
-    def sweep(now, limit):
+    def sweep(now, limit, **named):
         at_work.set()
         time.sleep(0.3)
-        return real(now, limit)
+        return real(now, limit, **named)
 
     monkeypatch.setattr(desk, "sweep", sweep)
     scheduler = started(desk, batch=10)
