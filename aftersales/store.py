@@ -285,7 +285,7 @@ MARKED = (*MOVING, *MARKS)
 WHOLE = (*MARKED, *RESTING)
 
 #: the events that the outside is told of
-_TOLD = frozenset({"move", "reminder", "target", "deadline"})
+_TOLD = frozenset({"move", "reminder", "target", "deadline", "assign"})
 
 PAY = """
 INSERT INTO payment (shop_id, ticket_id, purpose, amount_fen, status, idempotency_key, tried_at, created_at)
