@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -37,6 +38,12 @@ class Settings(BaseSettings):
     upload_mb: int = 500
     #: sub-accounts that may work at once under one main account
     accounts_per_shop: int = 50
+    #: where people find the pages, for links in messages, as https://desk.example.com
+    public_url: str = ""
+    #: the mail server that messages go out by, as apprise writes it: mailtos://user:password@host?from=...
+    mail_url: SecretStr = SecretStr("")
+    #: webhooks may go to this machine, by http too: for development
+    webhooks_to_loopback: bool = False
     #: the shop that tickets typed in belong to
     shop: str = "我的店铺"
 

@@ -12,20 +12,24 @@ from fastapi import FastAPI
 from aftersales.application import Application
 from aftersales.desk import Desk
 from aftersales.sandbox import Sandbox
-from aftersales.serving import collect_garbage_rarely, log_to_stderr, make_scheduler
+from aftersales.serving import collect_garbage_rarely, log_to_stderr, make_outbox, make_scheduler
 from web.app import create_app
+from web.i18n import said_in
 from web.live import Live
 
 
-def serve(application: Application, *, host: str, port: int, scheduler: bool, sandbox: bool = False) -> None:
+def serve(
+    application: Application, *, host: str, port: int, scheduler: bool, sandbox: bool = False, outbox: bool = False
+) -> None:
     """Pages on http://host:port/ until interrupted. `sandbox`: its clock may be moved; NotASandbox if it is none."""
     log_to_stderr()
     metronome = make_scheduler(application) if scheduler else None
     # the pages' own door to the same database: what is done there wakes the scheduler beside it
     desk = Desk(application.engine, application.rules, None if metronome is None else metronome.wake)
     ground = Sandbox(desk) if sandbox else None
+    workers = [one for one in (metronome, make_outbox(application, said_in) if outbox else None) if one is not None]
     pages = create_app(
-        desk, application.rules, application.settings, metronome, lambda: application.book.problems, ground
+        desk, application.rules, application.settings, workers, lambda: application.book.problems, ground
     )
     collect_garbage_rarely()
     server = Server(pages, host=host, port=port, log_level="info", proxy_headers=False, server_header=False)

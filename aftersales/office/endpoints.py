@@ -294,7 +294,9 @@ def health(engine: Engine) -> dict[int, Health]:
             counts = []
             for state in ("waiting", "dead"):
                 some = select(_DELIVERY.c.id).where(_DELIVERY.c.endpoint_id == id, _DELIVERY.c.state == state)
-                counts.append(connection.execute(select(func.count()).select_from(some.limit(1000).subquery())).scalar_one())
+                counts.append(
+                    connection.execute(select(func.count()).select_from(some.limit(1000).subquery())).scalar_one()
+                )
             first = select(_DELIVERY.c.created_at).where(_DELIVERY.c.endpoint_id == id, _DELIVERY.c.state == "waiting")
             oldest = connection.execute(first.order_by(_DELIVERY.c.id).limit(1)).scalar()
             found[id] = Health(*counts, oldest)

