@@ -46,7 +46,7 @@ def test_what_is_wrong_with_a_rule_file_is_shown_on_the_first_page(sqlite_url, t
     (tmp_path / "house.py").write_text("不是规则", encoding="utf-8")
     application = assemble(Settings(database_url=sqlite_url, rules_dir=tmp_path))
     site = create_app(
-        application.desk, application.rules, application.settings, None, lambda: application.book.problems
+        application.desk, application.rules, application.settings, (), lambda: application.book.problems
     )
     with TestClient(site) as client:
         shown = client.get("/").text
