@@ -61,6 +61,10 @@ class News:
     facts: Mapping[str, Any]
 
 
+def _channel(row: Sequence[Any], shops: Iterable[int] = ()) -> Channel:
+    return Channel(*row, shops=frozenset(shops))
+
+
 _COLUMNS = tuple(Channel.__dataclass_fields__)[:15]
 _WHOLE = (
     select(*(_CHANNEL.c[name] for name in _COLUMNS), _ACCOUNT.c.login, _TEAM.c.name)
@@ -78,17 +82,17 @@ def in_force(connection: Connection) -> list[Channel]:
     if rows:
         for account_id, shop_id in connection.execute(select(_SHOP_OF.c.account_id, _SHOP_OF.c.shop_id)):
             served.setdefault(account_id, set()).add(shop_id)
-    return [Channel(*row, frozenset(served.get(row.account_id or 0, ()))) for row in rows]
+    return [_channel(row, served.get(row.account_id or 0, ())) for row in rows]
 
 
 def of_account(engine: Engine, account_id: int) -> list[Channel]:
     with reading(engine) as connection:
-        return [Channel(*row) for row in connection.execute(_WHOLE.where(_CHANNEL.c.account_id == account_id))]
+        return [_channel(row) for row in connection.execute(_WHOLE.where(_CHANNEL.c.account_id == account_id))]
 
 
 def of_groups(engine: Engine) -> list[Channel]:
     with reading(engine) as connection:
-        return [Channel(*row) for row in connection.execute(_WHOLE.where(_CHANNEL.c.team_id.is_not(None)))]
+        return [_channel(row) for row in connection.execute(_WHOLE.where(_CHANNEL.c.team_id.is_not(None)))]
 
 
 def add(
@@ -103,7 +107,8 @@ def add(
         if gone:
             raise Refused("invalid_field", say("小组里有不存在的，请刷新后再试"))
         row = {"account_id": account_id, "team_id": team_id, "active": True, "created_at": at, "trouble": "", **values}
-        return connection.execute(insert(_CHANNEL).values(**row).returning(_CHANNEL.c.id)).scalar_one()
+        made: int = connection.execute(insert(_CHANNEL).values(**row).returning(_CHANNEL.c.id)).scalar_one()
+        return made
 
 
 def _of(channel_id: int, account_id: int | None) -> Any:
@@ -122,7 +127,7 @@ def remove(engine: Engine, channel_id: int, account_id: int | None) -> None:
 def one(engine: Engine, channel_id: int, account_id: int | None) -> Channel | None:
     with reading(engine) as connection:
         row = connection.execute(_WHOLE.where(_of(channel_id, account_id))).first()
-    return None if row is None else Channel(*row)
+    return None if row is None else _channel(row)
 
 
 def tell(connection: Connection, news: Iterable[News], now: datetime) -> None:
@@ -183,7 +188,7 @@ class Waiting:
 def with_work(engine: Engine, now: datetime) -> list[Channel]:
     has = exists().where(_NOTICE.c.channel_id == _CHANNEL.c.id, _free(now))
     with reading(engine) as connection:
-        return [Channel(*row) for row in connection.execute(_WHOLE.where(has))]
+        return [_channel(row) for row in connection.execute(_WHOLE.where(has))]
 
 
 def _free(now: datetime) -> Any:

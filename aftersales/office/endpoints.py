@@ -88,7 +88,9 @@ def add(engine: Engine, shop_id: int, url: str, topics: Iterable[str], secret: s
             raise Refused("invalid_field", say("一家店最多 {n} 个接收地址，请先删掉不用的", n=PER_SHOP))
         values = {"shop_id": shop_id, "url": url, "topics": topics, "secret": secret, "created_at": at}
         rest = {"old_secret": "", "failures": 0, "paused_why": ""}
-        return connection.execute(insert(_ENDPOINT).values(**values, **rest).returning(_ENDPOINT.c.id)).scalar_one()
+        question = insert(_ENDPOINT).values(**values, **rest).returning(_ENDPOINT.c.id)
+        made: int = connection.execute(question).scalar_one()
+        return made
 
 
 def _changed(engine: Engine, endpoint_id: int, **values: Any) -> None:
@@ -128,7 +130,8 @@ def add_test(engine: Engine, endpoint_id: int, at: datetime) -> int:
     """A message to try the endpoint with; it goes out like any other."""
     with writing(engine) as connection:
         row = {"endpoint_id": endpoint_id, "outbox_id": None, "ticket_id": 0, "topic": "test", **_fresh(at)}
-        return connection.execute(insert(_DELIVERY).values(**row).returning(_DELIVERY.c.id)).scalar_one()
+        made: int = connection.execute(insert(_DELIVERY).values(**row).returning(_DELIVERY.c.id)).scalar_one()
+        return made
 
 
 def _fresh(at: datetime) -> dict[str, Any]:
@@ -200,7 +203,7 @@ def claim(engine: Engine, endpoint_id: int, now: datetime, *, until: datetime, l
     )
     lease = secrets.token_hex(8)
     with writing(engine) as connection:
-        found = [Due(*row, lease) for row in connection.execute(chosen)]
+        found = [Due(*tuple(row), lease) for row in connection.execute(chosen)]
         mine = _DELIVERY.c.id.in_([one.id for one in found])
         if found:
             connection.execute(update(_DELIVERY).where(mine).values(leased_until=until, lease=lease))
@@ -291,7 +294,7 @@ def health(engine: Engine) -> dict[int, Health]:
     found: dict[int, Health] = {}
     with reading(engine) as connection:
         for (id,) in connection.execute(select(_ENDPOINT.c.id)).all():
-            counts = []
+            counts: list[int] = []
             for state in ("waiting", "dead"):
                 some = select(_DELIVERY.c.id).where(_DELIVERY.c.endpoint_id == id, _DELIVERY.c.state == state)
                 counts.append(
@@ -299,7 +302,7 @@ def health(engine: Engine) -> dict[int, Health]:
                 )
             first = select(_DELIVERY.c.created_at).where(_DELIVERY.c.endpoint_id == id, _DELIVERY.c.state == "waiting")
             oldest = connection.execute(first.order_by(_DELIVERY.c.id).limit(1)).scalar()
-            found[id] = Health(*counts, oldest)
+            found[id] = Health(counts[0], counts[1], oldest)
     return found
 
 

@@ -45,9 +45,9 @@ def topic_of(row_topic: str, seq: int, trigger: str) -> str:
     return _OF_ROWS.get(row_topic, row_topic)
 
 
-def body(topic: str, at: datetime, data: dict[str, Any]) -> bytes:
+def body(topic: str, at: datetime | str, data: dict[str, Any]) -> bytes:
     """The same bytes whenever it is sent: nothing in it but what was written with the change."""
-    said = {"type": topic, "timestamp": json_instant(at), "data": data}
+    said = {"type": topic, "timestamp": at, "data": data}
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
 
 

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,6 +79,7 @@ class OutboxWorker:
         self._lanes: dict[tuple[str, int], threading.Thread] = {}
         self._tidied_at = self._watched_at = -float("inf")
         self._complained = ""
+        self._failed: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
@@ -100,9 +102,11 @@ class OutboxWorker:
         while self._pass_on():
             pass
         self._watch()
-        while lanes := self._start_lanes():
+        while not self._failed and (lanes := self._start_lanes()):
             for lane in lanes:
                 lane.join()
+        if self._failed:
+            raise self._failed
         outbox.tidy(self.engine, self._now())
 
     # ── the thread ──
@@ -118,11 +122,11 @@ class OutboxWorker:
         """Nothing may end the thread; the same trouble is logged once."""
         try:
             done = bool(chore())
-        except Exception as error:  # noqa: BLE001 -- see above
+        except Exception as error:
             what = f"{type(error).__name__}: {error}"
             if what != self._complained:
                 log.error("outbox: %s", what, exc_info=error)
-            self._complained = what
+            self._complained, self._failed = what, error
             return False
         return done
 
@@ -160,13 +164,12 @@ class OutboxWorker:
 
     def _start_lanes(self) -> list[threading.Thread]:
         self._lanes = {key: lane for key, lane in self._lanes.items() if lane.is_alive()}
-        now, started = self._now(), []
+        now = self._now()
+        started: list[threading.Thread] = []
         wanted: list[tuple[tuple[str, int], Callable[[], None]]] = [
-            (("endpoint", one.id), lambda one=one: self._deliver(one)) for one in endpoints.with_work(self.engine, now)
+            (("endpoint", one.id), partial(self._deliver, one)) for one in endpoints.with_work(self.engine, now)
         ]
-        wanted += [
-            (("channel", one.id), lambda one=one: self._say(one)) for one in channels.with_work(self.engine, now)
-        ]
+        wanted += [(("channel", one.id), partial(self._say, one)) for one in channels.with_work(self.engine, now)]
         for key, work in wanted:
             if key not in self._lanes and len(self._lanes) < LANES and not self._stopping.is_set():
                 lane = threading.Thread(

@@ -6,18 +6,17 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from aftersales import clock, database
-from aftersales.decide import NewTicket
+from aftersales.catalog import built_in
+from aftersales.decide import NewTicket, Rules
 from aftersales.desk import Command, Desk
 from aftersales.office import endpoints
 from aftersales.outbound import signing, topics
 from aftersales.outbound.call import Caller
-from aftersales.outbound.worker import Outside, OutboxWorker
-from aftersales.catalog import built_in
-from aftersales.decide import Rules
+from aftersales.outbound.worker import OutboxWorker, Outside
 from aftersales.work_calendar import WorkCalendar
 
 RULES = Rules(built_in(), WorkCalendar.default())
@@ -46,10 +45,8 @@ class Receiver:
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                try:
+                with suppress(OSError):
                     self.wfile.write(receiver.text)
-                except OSError:
-                    pass
 
             def log_message(self, *_args: object) -> None: ...
 
@@ -101,7 +98,9 @@ def moved(desk: Desk, ticket, trigger="approve", actor="agent"):
 
 
 def endpoint_on(desk: Desk, receiver_url: str, wanted=topics.USUAL, shop_id: int = 1) -> int:
-    return endpoints.add(desk.engine, shop_id, receiver_url, wanted, signing.new_secret(), clock.whole_second(clock.now()))
+    return endpoints.add(
+        desk.engine, shop_id, receiver_url, wanted, signing.new_secret(), clock.whole_second(clock.now())
+    )
 
 
 def worker_on(desk: Desk, *, now=clock.now, seconds: float = 2.0, **rest) -> OutboxWorker:
