@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -62,7 +62,7 @@ class News:
 
 
 def _channel(row: Sequence[Any], shops: Iterable[int] = ()) -> Channel:
-    return Channel(*row, shops=frozenset(shops))
+    return replace(Channel(*row), shops=frozenset(shops))
 
 
 _COLUMNS = tuple(Channel.__dataclass_fields__)[:15]

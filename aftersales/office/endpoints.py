@@ -174,8 +174,14 @@ class Due:
 
 
 def _free(now: datetime) -> Any:
+    """In nobody's hands, and the first of its ticket that waits for this endpoint."""
     unleased = or_(_DELIVERY.c.leased_until.is_(None), _DELIVERY.c.leased_until <= now)
-    return and_(_DELIVERY.c.state == "waiting", _DELIVERY.c.next_at <= now, unleased)
+    earlier = _DELIVERY.alias()
+    held_back = exists().where(
+        earlier.c.endpoint_id == _DELIVERY.c.endpoint_id, earlier.c.ticket_id == _DELIVERY.c.ticket_id,
+        earlier.c.id < _DELIVERY.c.id, earlier.c.state == "waiting", _DELIVERY.c.ticket_id != 0,
+    )  # fmt: skip
+    return and_(_DELIVERY.c.state == "waiting", _DELIVERY.c.next_at <= now, unleased, ~held_back)
 
 
 def with_work(engine: Engine, now: datetime) -> list[Endpoint]:
@@ -189,21 +195,16 @@ def with_work(engine: Engine, now: datetime) -> list[Endpoint]:
 
 def claim(engine: Engine, endpoint_id: int, now: datetime, *, until: datetime, limit: int) -> list[Due]:
     """Up to so many deliveries, nobody else's until then, at most one of each ticket, the oldest first."""
-    earlier = _DELIVERY.alias()
-    older = exists().where(
-        earlier.c.endpoint_id == _DELIVERY.c.endpoint_id, earlier.c.ticket_id == _DELIVERY.c.ticket_id,
-        earlier.c.id < _DELIVERY.c.id, earlier.c.state == "waiting", _DELIVERY.c.ticket_id != 0,
-    )  # fmt: skip
     chosen = (
         select(*(_DELIVERY.c[name] for name in ("id", "outbox_id", "ticket_id", "topic", "attempts", "created_at")))
-        .where(_DELIVERY.c.endpoint_id == endpoint_id, _free(now), ~older)
+        .where(_DELIVERY.c.endpoint_id == endpoint_id, _free(now))
         .order_by(_DELIVERY.c.id)
         .limit(limit)
         .with_for_update(of=_DELIVERY, skip_locked=True)
     )
     lease = secrets.token_hex(8)
     with writing(engine) as connection:
-        found = [Due(*tuple(row), lease) for row in connection.execute(chosen)]
+        found = [Due(*tuple(row), lease=lease) for row in connection.execute(chosen)]
         mine = _DELIVERY.c.id.in_([one.id for one in found])
         if found:
             connection.execute(update(_DELIVERY).where(mine).values(leased_until=until, lease=lease))

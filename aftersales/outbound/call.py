@@ -62,9 +62,9 @@ class Caller:
             return Answer(None, took(), error=str(problem))
         except TimeoutError:
             return Answer(None, took(), error="超时，没有等到答复")
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError):
             late = monotonic() - began >= self.seconds
-            return Answer(None, took(), error="超时，没有等到答复" if late else f"连接失败：{type(error).__name__}")
+            return Answer(None, took(), error="超时，没有等到答复" if late else "连接失败")
 
     @contextlib.contextmanager
     def _connected(self, target: Target, addresses: Sequence[str]) -> Iterator[socket.socket]:

@@ -135,8 +135,8 @@ def resolved(
     """The addresses to connect to. Unreachable: the name is unknown, or one of them must not be reached."""
     try:
         found = ask(wanted.host, wanted.port)
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(f"域名解析失败：{type(error).__name__}") from None
+    except (OSError, UnicodeError):
+        raise Unreachable("域名解析失败") from None
     addresses = [literal(one) for one in found]
     if not found or not all(one is not None and allowed(one, loopback=loopback) for one in addresses):
         raise Unreachable("域名指向内网或保留的地址，没有发送")

@@ -125,7 +125,9 @@ def test_the_address_that_was_looked_at_is_the_one_that_is_called(monkeypatch):
 
     called = []
     monkeypatch.setattr("aftersales.outbound.reach.socket.getaddrinfo", ask)
-    monkeypatch.setattr("aftersales.outbound.call._connect", lambda addresses, port: called.append((addresses, port)) or 1 / 0)
+    monkeypatch.setattr(
+        "aftersales.outbound.call._connect", lambda addresses, port: called.append((addresses, port)) or 1 / 0
+    )
     with pytest.raises(ZeroDivisionError):
         Caller().post("https://rebinding.example/", {}, b"")
     assert called == [(["8.8.8.8"], 443)]
