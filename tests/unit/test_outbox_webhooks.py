@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -249,3 +253,29 @@ def until(holds, seconds=20):
     while not holds():
         assert time.monotonic() - began < seconds
         threading.Event().wait(0.02)
+
+
+def test_whoever_is_killed_at_any_point_everything_arrives_and_nothing_untold(database_url):
+    desk = desk_on(database_url)
+    shop(desk)
+    drawn = random.Random(7)
+    with receiving() as receiver:
+        receiver.answer = lambda _: time.sleep(0.02) or 204
+        endpoint_on(desk, receiver.url)
+        tickets = opened(desk, 60)
+        command = [sys.executable, str(Path(__file__).with_name("outbox_process.py")), database_url]
+        for _ in range(3):
+            before = len(receiver.got)
+            with subprocess.Popen(command) as process:
+                try:
+                    until(lambda before=before: len(receiver.got) > before)
+                    time.sleep(drawn.uniform(0, 0.15))
+                finally:
+                    process.kill()
+        last = worker_on(desk)
+        last.start()
+        until(lambda: rows(desk, "SELECT count(*) FROM delivery WHERE state = 'sent'") == [(60,)])
+        last.stop()
+        assert {said["data"]["ticket"]["id"] for said in receiver.said} == {one.id for one in tickets}
+        committed = {str(id) for (id,) in rows(desk, "SELECT id FROM outbox")}
+        assert set(receiver.ids) <= committed

@@ -64,7 +64,7 @@ def _page(
         "filter": {"endpoint": one, "state": state},
         "with_filter": lambda **more: _log_address({"endpoint": endpoint, "state": state, **more}),
         "groups": channels.of_groups(engine), "teams": [one for one in teams.groups(engine) if one.active],
-        "form": channel_form.context(), "refusal": refusal, "typed": typed or {}, "secret": secret, "secret_of": of,
+        "form": channel_form.context(), "refusal": refusal, "typed": typed or {"url": "", "topics": (), "shop": ""}, "secret": secret, "secret_of": of,
         "done": DONE.get(done, ""),
     }  # fmt: skip
     headers = {"Cache-Control": "no-store"} if secret else None
