@@ -22,7 +22,7 @@ from tests.unit.outside import receiving
 
 DOCS = (Path(__file__).parents[2] / "docs/outbound.md").read_text(encoding="utf-8")
 minutes = st.integers(0, 1439)
-instants = st.datetimes(datetime(2022, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
+instants = st.datetimes(datetime(2022, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 -- hypothesis asks for them so
 
 
 def test_the_signature_is_that_of_the_published_vector():

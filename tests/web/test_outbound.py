@@ -10,6 +10,7 @@ def test_an_endpoint_is_added_its_secret_shown_once_and_paused_tested_removed(wo
     world.open()
     form = next(form for form in browser.get("/outbound").forms if form.action == "/outbound")
     answer = browser.send(form, form.filled(url="https://example.com/hook"))
+    assert answer.status == 200
     assert "whsec_" in answer.text
     assert answer.response.headers["cache-control"] == "no-store"
     (one,) = endpoints.everything(world.engine)

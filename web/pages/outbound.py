@@ -23,6 +23,7 @@ router = APIRouter()
 HERE = "/outbound"
 Text = Annotated[str, Form()]
 Several = Annotated[list[str], Form(default_factory=list)]
+NOTHING: dict[str, Any] = {"url": "", "topics": (), "shop": ""}
 DONE = {
     "saved": "已保存",
     "test": "测试消息已排队，几秒后看投递记录",
@@ -64,7 +65,7 @@ def _page(
         "filter": {"endpoint": one, "state": state},
         "with_filter": lambda **more: _log_address({"endpoint": endpoint, "state": state, **more}),
         "groups": channels.of_groups(engine), "teams": [one for one in teams.groups(engine) if one.active],
-        "form": channel_form.context(), "refusal": refusal, "typed": typed or {"url": "", "topics": (), "shop": ""}, "secret": secret, "secret_of": of,
+        "form": channel_form.context(), "refusal": refusal, "typed": typed or NOTHING, "secret": secret, "secret_of": of,
         "done": DONE.get(done, ""),
     }  # fmt: skip
     headers = {"Cache-Control": "no-store"} if secret else None
