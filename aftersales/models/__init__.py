@@ -3,7 +3,20 @@
 Whoever changes a table here writes a migration beside it; `database.check_schema` and a test compare the two.
 """
 
-from aftersales.models import handover, live, outbound, people, queue, reports, sandbox, search, story, team, tickets
+from aftersales.models import (
+    handover,
+    live,
+    operating,
+    outbound,
+    people,
+    queue,
+    reports,
+    sandbox,
+    search,
+    story,
+    team,
+    tickets,
+)
 from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
@@ -16,6 +29,7 @@ __all__ = [
     "handover",
     "live",
     "metadata",
+    "operating",
     "outbound",
     "people",
     "queue",

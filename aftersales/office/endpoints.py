@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -170,7 +170,7 @@ class Due:
     topic: str
     attempts: int
     created_at: datetime
-    lease: str
+    lease: str = ""
 
 
 def _free(now: datetime) -> Any:
@@ -204,7 +204,7 @@ def claim(engine: Engine, endpoint_id: int, now: datetime, *, until: datetime, l
     )
     lease = secrets.token_hex(8)
     with writing(engine) as connection:
-        found = [Due(*tuple(row), lease=lease) for row in connection.execute(chosen)]
+        found = [replace(Due(*row), lease=lease) for row in connection.execute(chosen)]
         mine = _DELIVERY.c.id.in_([one.id for one in found])
         if found:
             connection.execute(update(_DELIVERY).where(mine).values(leased_until=until, lease=lease))

@@ -49,7 +49,7 @@ def _endpoint(site: Site, text: str) -> endpoints.Endpoint:
 
 
 def _page(
-    site: Site, *, refusal: Refused | None = None, typed: dict[str, Any] | None = None, secret: str = "", of: int = 0,
+    site: Site, *, refusal: Refused | None = None, typed: dict[str, Any] | None = None, secret: str = "",
     endpoint: str = "", state: str = "", before: str = "", done: str = "",
 ) -> Response:  # fmt: skip
     engine = site.desk.engine
@@ -65,7 +65,8 @@ def _page(
         "filter": {"endpoint": one, "state": state},
         "with_filter": lambda **more: _log_address({"endpoint": endpoint, "state": state, **more}),
         "groups": channels.of_groups(engine), "teams": [one for one in teams.groups(engine) if one.active],
-        "form": channel_form.context(), "refusal": refusal, "typed": typed or NOTHING, "secret": secret, "secret_of": of,
+        "form": channel_form.context(), "refusal": refusal, "typed": typed or NOTHING,
+        "secret": secret,
         "done": DONE.get(done, ""),
     }  # fmt: skip
     headers = {"Cache-Control": "no-store"} if secret else None
@@ -89,10 +90,10 @@ def add(site: TheSite, topic: Several, shop: Text = "", url: Text = "") -> Respo
         reach.target(url.strip(), loopback=site.settings.webhooks_to_loopback)
         wanted = [one for one in topic if one in topics.TOPICS]
         shop_id = int(shop) if shop.isascii() and shop.isdigit() and len(shop) < 19 else 0
-        made = endpoints.add(site.desk.engine, shop_id, url.strip(), wanted, secret, whole_second(clock.now()))
+        endpoints.add(site.desk.engine, shop_id, url.strip(), wanted, secret, whole_second(clock.now()))
     except Refused as refusal:
         return _page(site, refusal=refusal, typed={"url": url[:600], "topics": topic, "shop": shop})
-    return _page(site, secret=secret, of=made)
+    return _page(site, secret=secret)
 
 
 def _then(done: str, anchor: str = "") -> Response:
@@ -121,7 +122,7 @@ def test(site: TheSite, id: str) -> Response:
 def rotate(site: TheSite, id: str) -> Response:
     one, secret = _endpoint(site, id), signing.new_secret()
     endpoints.rotate(site.desk.engine, one.id, secret, clock.now())
-    return _page(site, secret=secret, of=one.id)
+    return _page(site, secret=secret)
 
 
 @router.post("/outbound/{id}/remove")

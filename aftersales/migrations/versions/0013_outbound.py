@@ -1,6 +1,6 @@
 """What the outside is told: endpoints and deliveries, channels and notices.
 
-Revision: 0013, after 0010
+Revision: 0013, after 0012
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from alembic import op
 from aftersales import models
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
