@@ -99,13 +99,17 @@ def serve(
     scheduler: Annotated[bool, typer.Option(help="同一进程里运行调度。")] = True,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="训练场：另用一个数据库，时间可以快进。")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="训练场从头来过。")] = False,
+    outbox: Annotated[bool, typer.Option(help="同一进程里发送对外通知。")] = True,
 ) -> None:
     """网页和调度一起运行。The pages, and the scheduler in the same process."""
     from web.serve import serve as run
 
     application = _training_ground(db, fresh=fresh) if sandbox else _real(_application(db, upgrade=True))
     settings = application.settings
-    run(application, host=host or settings.host, port=port or settings.port, scheduler=scheduler, sandbox=sandbox)
+    run(
+        application, host=host or settings.host, port=port or settings.port, scheduler=scheduler, sandbox=sandbox,
+        outbox=outbox and not sandbox,
+    )  # fmt: skip
 
 
 def _training_ground(database_url: str | None, *, fresh: bool) -> Application:
@@ -134,11 +138,29 @@ def run_scheduler(
     db: DatabaseUrl = None,
     once: Annotated[bool, typer.Option("--once", help="处理完已到期的就结束。")] = False,
     tick: Annotated[float | None, typer.Option(help="至少每隔几秒看一次。")] = None,
+    outbox: Annotated[bool, typer.Option(help="同一进程里发送对外通知。")] = True,
 ) -> None:
     """只运行调度。The scheduler alone."""
+    from aftersales.serving import make_outbox
     from aftersales.serving import run_scheduler as run
+    from web.i18n import said_in
 
-    run(_real(_application(db, upgrade=True)), once=once, tick=tick)
+    application = _real(_application(db, upgrade=True))
+    run(application, once=once, tick=tick, outbox=make_outbox(application, said_in) if outbox else None)
+
+
+@app.command("outbox")
+def run_outbox(
+    db: DatabaseUrl = None,
+    once: Annotated[bool, typer.Option("--once", help="发完现在该发的就结束。")] = False,
+) -> None:
+    """只发送对外通知：webhook 和消息。Sends webhooks and messages, without pages or scheduler."""
+    from aftersales.serving import make_outbox
+    from aftersales.serving import run_outbox as run
+    from web.i18n import said_in
+
+    application = _real(_application(db, upgrade=True))
+    run(application, make_outbox(application, said_in), once=once)
 
 
 @database_app.command("upgrade")

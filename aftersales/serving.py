@@ -10,32 +10,64 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from itertools import cycle
+from typing import Protocol
 
 from aftersales import logs
 from aftersales.application import Application
-from aftersales.feeds.work import Worker
+from aftersales.feeds.work import Worker as FeedsWorker
 from aftersales.office import evidence, housekeeping
 from aftersales.office.evidence import Folder
+from aftersales.outbound.messages import Speaks
+from aftersales.outbound.worker import OutboxWorker, Outside
 from aftersales.scheduler import Scheduler
 
 
-def run_scheduler(application: Application, *, once: bool, tick: float | None) -> None:
-    """Until SIGINT or SIGTERM; with `once`, until nothing is due."""
+class Worker(Protocol):
+    """What works in a thread of its own."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+def run_scheduler(application: Application, *, once: bool, tick: float | None, outbox: OutboxWorker | None) -> None:
+    """Until SIGINT or SIGTERM; with `once`, until nothing is due. `outbox` sends what that tells the outside."""
     logs.set_up(application.settings.log_format)
     metronome = make_scheduler(application, tick)
     collect_garbage_rarely()
     if once:
         metronome.run_once()
+        if outbox is not None:
+            outbox.run_once()
         return
+    _until_told(metronome, FeedsWorker(application.desk), *([] if outbox is None else [outbox]))
+
+
+def run_outbox(application: Application, worker: OutboxWorker, *, once: bool) -> None:
+    logs.set_up(application.settings.log_format)
+    if once:
+        worker.run_once()
+    else:
+        _until_told(worker)
+
+
+def _until_told(*workers: Worker) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    feeds = Worker(application.desk)
-    metronome.start()
-    feeds.start()
+    for worker in workers:
+        worker.start()
     stopped.wait()
-    feeds.stop()
-    metronome.stop()
+    for worker in workers:
+        worker.stop()
+
+
+def make_outbox(application: Application, speak: Speaks) -> OutboxWorker:
+    settings = application.settings
+    outside = Outside(settings.webhooks_to_loopback, settings.public_url, settings.mail_url.get_secret_value())
+    return OutboxWorker(
+        application.engine, application.rules, outside,
+        rule_problems=lambda: application.book.problems, speak=speak,
+    )  # fmt: skip
 
 
 def make_scheduler(application: Application, tick: float | None = None) -> Scheduler:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import model_validator
+from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     upload_mb: int = 500
     #: sub-accounts that may work at once under one main account
     accounts_per_shop: int = 50
+    #: where people find the pages, for links in messages, as https://desk.example.com
+    public_url: str = ""
+    #: the mail server that messages go out by, as apprise writes it: mailtos://user:password@host?from=...
+    mail_url: SecretStr = SecretStr("")
+    #: webhooks may go to this machine, by http too: for development
+    webhooks_to_loopback: bool = False
     #: the shop that tickets typed in belong to
     shop: str = "我的店铺"
     #: of the log on stderr: `text` for people, `json` for programs (logs.py)

@@ -311,7 +311,7 @@ WHOLE = (*MARKED, *RESTING)
 SWEEP_HOLDS_SECONDS = 10
 
 #: the events that the outside is told of
-_TOLD = frozenset({"move", "reminder", "target", "deadline", "adopt"})
+_TOLD = frozenset({"move", "reminder", "target", "deadline", "adopt", "assign"})
 
 PAY = """
 INSERT INTO payment (shop_id, ticket_id, purpose, amount_fen, status, idempotency_key, tried_at, created_at)

@@ -30,6 +30,7 @@ from web.pages import (
     machine,
     moment,
     new,
+    outbound,
     palette,
     queue,
     reconcile,
@@ -49,8 +50,8 @@ from web.shield import Shield
 from web.site import SeveralShops, Site
 
 
-class Metronome(Protocol):
-    """What the site asks of a scheduler that lives in its process."""
+class Worker(Protocol):
+    """What the site asks of a scheduler, or of what sends messages, that lives in its process."""
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
@@ -60,19 +61,19 @@ def create_app(
     desk: Desk,
     rules_provider: Callable[[], Rules],
     settings: Settings,
-    scheduler: Metronome | None = None,
+    workers: Sequence[Worker] = (),
     rule_problems: Callable[[], Sequence[object]] = tuple,
     sandbox: Sandbox | None = None,
 ) -> FastAPI:
-    """The site over this desk. A scheduler that is handed in starts and stops with it; `rule_problems` are shown."""
+    """The site over this desk. Workers that are handed in start and stop with it; `rule_problems` are shown."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        if scheduler is not None:
-            await run_in_threadpool(scheduler.start)
+        for worker in workers:
+            await run_in_threadpool(worker.start)
         yield
-        if scheduler is not None:
-            await run_in_threadpool(scheduler.stop)
+        for worker in workers:
+            await run_in_threadpool(worker.stop)
 
     app = _Site(
         lifespan=lifespan, max_body_size=MAX_BODY, redirect_slashes=False,
@@ -104,6 +105,7 @@ def create_app(
         automation,
         feeds,
         reconcile,
+        outbound,
         team,
         moment,
     )

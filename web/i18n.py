@@ -58,6 +58,15 @@ def translated(value: Any) -> Any:
     return gettext(value) if value else value
 
 
+def said_in(sentence: str, language: str) -> str:
+    """The same for somebody who is not looking at a page: in a language of their choice."""
+    token = locale.set(language)
+    try:
+        return str(translated(sentence))
+    finally:
+        locale.reset(token)
+
+
 def knows(text: str) -> bool:
     """Whether this text has an English beside it."""
     return bool(catalog("en").get(text))

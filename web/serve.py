@@ -15,14 +15,17 @@ from aftersales.application import Application
 from aftersales.desk import Desk
 from aftersales.feeds.work import Worker
 from aftersales.sandbox import Sandbox
-from aftersales.serving import collect_garbage_rarely, make_scheduler
+from aftersales.serving import collect_garbage_rarely, make_outbox, make_scheduler
 from web.app import create_app
+from web.i18n import said_in
 from web.live import Live
 from web.site import Site
 from web.warm import warm
 
 
-def serve(application: Application, *, host: str, port: int, scheduler: bool, sandbox: bool = False) -> None:
+def serve(
+    application: Application, *, host: str, port: int, scheduler: bool, sandbox: bool = False, outbox: bool = False
+) -> None:
     """Pages on http://host:port/ until interrupted. `sandbox`: its clock may be moved; NotASandbox if it is none."""
     logs.set_up(application.settings.log_format)
     # an error of a page is told by the page's own handler and by the logbook
@@ -31,20 +34,18 @@ def serve(application: Application, *, host: str, port: int, scheduler: bool, sa
     # the pages' own door to the same database: what is done there wakes the scheduler beside it
     desk = Desk(application.engine, application.rules, None if metronome is None else metronome.wake)
     ground = Sandbox(desk) if sandbox else None
+    feeds = Worker(desk) if scheduler and not sandbox else None
+    sender = make_outbox(application, said_in) if outbox else None
+    workers = [one for one in (metronome, feeds, sender) if one is not None]
     pages = create_app(
-        desk, application.rules, application.settings, metronome, lambda: application.book.problems, ground
+        desk, application.rules, application.settings, workers, lambda: application.book.problems, ground
     )
     collect_garbage_rarely()
     server = Server(
         pages, host=host, port=port, log_config=None, access_log=False, proxy_headers=False, server_header=False
     )
-    feeds = Worker(desk) if scheduler and not sandbox else None
-    if feeds is not None:
-        feeds.start()
     with suppress(KeyboardInterrupt):
         server.run()
-    if feeds is not None:
-        feeds.stop()
     if not server.started:
         raise SystemExit(3)
 

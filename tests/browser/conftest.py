@@ -51,7 +51,7 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def served(world: World, scheduler: Scheduler | None = None) -> Iterator[Site]:
     """The pages of this world, with the scheduler that is given in the same process, as `aftersales serve` has it."""
-    app = create_app(world.desk, lambda: world.rules, world.settings, scheduler)
+    app = create_app(world.desk, lambda: world.rules, world.settings, [] if scheduler is None else [scheduler])
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]

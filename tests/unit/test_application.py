@@ -45,9 +45,7 @@ def test_a_broken_file_leaves_the_last_good_version_in_force_even_after_a_restar
 def test_what_is_wrong_with_a_rule_file_is_shown_on_the_first_page(sqlite_url, tmp_path):
     (tmp_path / "house.py").write_text("不是规则", encoding="utf-8")
     application = assemble(Settings(database_url=sqlite_url, rules_dir=tmp_path))
-    site = create_app(
-        application.desk, application.rules, application.settings, None, lambda: application.book.problems
-    )
+    site = create_app(application.desk, application.rules, application.settings, (), lambda: application.book.problems)
     with TestClient(site) as client:
         shown = client.get("/").text
     assert "规则文件有错，没有启用；上一个正确的版本仍然有效：" in shown

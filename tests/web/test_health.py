@@ -93,7 +93,7 @@ def test_the_scheduler_lives_as_long_as_the_site(sqlite_url):
     world.now = time.now()
     ticket = world.open(ago=48.01)
     scheduler = Scheduler(world.desk, poll_seconds=0.05)
-    with TestClient(create_app(world.desk, lambda: world.rules, world.settings, scheduler)) as client:
+    with TestClient(create_app(world.desk, lambda: world.rules, world.settings, [scheduler])) as client:
         assert client.get("/healthz").status_code == 200
         for _ in range(200):
             if scheduler.status.fired:

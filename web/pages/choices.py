@@ -10,9 +10,8 @@ from fastapi.responses import RedirectResponse
 
 from aftersales import clock
 from aftersales.office import accounts
-from web import identity, visit
+from web import channel_form, identity, visit
 from web.i18n import LOCALES
-from web.rendering import page
 from web.site import TheSite
 from web.visit import KEYS, LANGUAGE, SESSION, THEME, THEMES
 
@@ -26,10 +25,9 @@ def safe(address: str) -> str:
 
 
 @router.get("/me")
-def me(site: TheSite) -> Response:
-    """Settings of this browser, and the accounts to sign in with."""
-    everyone = [account for account in identity.people(site).values() if account.active]
-    return page("me.html", {"accounts": everyone, "departments": accounts.DEPARTMENTS, "roles": accounts.ROLES})
+def me(site: TheSite, me: identity.Me, done: str = "") -> Response:
+    """Settings of this browser, the accounts to sign in with, and where this person is told."""
+    return channel_form.me_page(site, me, done=done)
 
 
 @router.post("/choices")

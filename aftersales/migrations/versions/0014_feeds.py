@@ -1,6 +1,6 @@
 """Who may tell us about a shop, each message as it came, and what the platform last said of each ticket.
 
-Revision: 0014, after 0012
+Revision: 0014, after 0013
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from alembic import op
 from aftersales import models
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
