@@ -120,7 +120,7 @@ class _FromDatabase(Collector):
         yield _gauge("outbox_unsent", f"Messages to the outside; {automation.MANY} or more.", unsent.count)
         yield _gauge("outbox_oldest_seconds", "How long the oldest waits.", _age(unsent.oldest_at, now))
         count = _family("payments", f"Ordered and not answered, or failed; {automation.MANY} or more.", ["status"])
-        fen = _family("payments_fen", "The same in 分.", ["status"])
+        fen = _family("payments_fen", "The same, in hundredths of a yuan.", ["status"])
         oldest = _family("payments_oldest_seconds", "How long the oldest waits.", ["status"])
         for money in automation.payments(engine):
             for family, value in ((count, money.count), (fen, money.fen), (oldest, _age(money.oldest_at, now))):

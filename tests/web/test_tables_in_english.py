@@ -41,6 +41,8 @@ SPOKEN = [
 HAN = re.compile("[\u3400-\u9fff]")
 NOT_SHOWN = {"门店设置：", "日", "时间", "，", "逾期", "转运仓", "轉運倉", "集运仓", "集運倉", "返现", "返現"}
 NOT_SHOWN |= {"中文", "好评", "好評", "改评", "改評", "删评", "刪評"}
+#: said to programs, in both languages at once
+NOT_SHOWN |= {feeds.CUT_OFF, feeds.BUSY}
 #: what a table quotes stays in its own language
 QUOTED = ("quote", "title", "source")
 

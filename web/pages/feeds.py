@@ -20,6 +20,8 @@ from web.rendering import page
 from web.site import TheSite
 
 router = APIRouter()
+#: said to programs, in both languages at once
+CUT_OFF, BUSY = "消息没有传完，没有收下。Cut off; not taken.", "数据库暂时忙，没有收下，请稍后再发。Busy; send it again."
 SIGN_IN_FIRST = "请先在 /me 选用自己的账号，再重试消息"
 PAGE = 50
 _AWAY: tuple[type[BaseException], ...] = (DatabaseBusy, *UNREACHABLE)
@@ -39,9 +41,9 @@ async def take(request: Request, site: TheSite, platform: str, shop: str = "") -
     except NotTaken as refused:
         return _refused(refused)
     except ClientDisconnect:
-        return _refused(NotTaken(400, "cut_off", "消息没有传完，没有收下。Cut off; not taken."))
+        return _refused(NotTaken(400, "cut_off", CUT_OFF))
     except _AWAY:
-        return _refused(NotTaken(503, "busy", "数据库暂时忙，没有收下，请稍后再发。Busy; send it again."))
+        return _refused(NotTaken(503, "busy", BUSY))
     return JSONResponse({"ok": True, "id": taken.message_id, "again": taken.again}, 200 if taken.again else 202)
 
 
