@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from aftersales.application import Application
+    from aftersales.settings import Settings
 
 app = typer.Typer(
     name="aftersales",
@@ -25,6 +26,8 @@ user_app = typer.Typer(help="账号：添加、列出、停用。Sub-accounts.",
 app.add_typer(database_app, name="db")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(user_app, name="user")
+feeds_app = typer.Typer(help="平台和快递的推送：接入、处理。What platforms tell us.", no_args_is_help=True)
+app.add_typer(feeds_app, name="feeds")
 
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，给程序读。")]
 DatabaseUrl = Annotated[str | None, typer.Option("--db", help="数据库地址；默认取 AFTERSALES_DATABASE_URL。")]
@@ -55,14 +58,18 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def _application(database_url: str | None = None, *, upgrade: bool = False) -> Application:
-    from aftersales import database
-    from aftersales.application import assemble
+def _settings(database_url: str | None) -> Settings:
     from aftersales.settings import Settings
 
     settings = Settings()
-    if database_url is not None:
-        settings = settings.model_copy(update={"database_url": database_url})
+    return settings if database_url is None else settings.model_copy(update={"database_url": database_url})
+
+
+def _application(database_url: str | None = None, *, upgrade: bool = False) -> Application:
+    from aftersales import database
+    from aftersales.application import assemble
+
+    settings = _settings(database_url)
     if upgrade:
         database.migrate(settings.database_url)
     elif (schema := database.check_schema(settings.database_url)).found != schema.wanted:
@@ -278,17 +285,146 @@ def import_file(
 
 
 @app.command()
-def audit(db: DatabaseUrl = None, as_json: Json = False) -> None:
+def reconcile(
+    file: Annotated[Path, typer.Argument(help="平台导出的 CSV 或 XLSX，或平台消息的 JSON 数组。")],
+    whole: Annotated[
+        bool, typer.Option("--whole", help="文件里是这些店铺全部没结束的售后单：没列出的也报告。")
+    ] = False,
+    platform: Annotated[str, typer.Option(help="JSON 文件是哪个平台的。")] = "",
+    shop: Annotated[str, typer.Option(help="JSON 文件是哪家店的。")] = "",
+    as_of: Annotated[str | None, typer.Option(help="平台什么时候这样说的；默认文件的修改时间。")] = None,
+    db: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """与平台的清单对账：不同之处放进 /reconcile，工单不动。Compares a platform's list with ours."""
+    from aftersales.feeds.command import reconcile_command
+
+    told = (whole, platform, shop, as_of)
+    raise SystemExit(reconcile_command(_application(db, upgrade=True), file, *told, as_json=as_json))
+
+
+@feeds_app.command("connect")
+def feeds_connect(
+    platform: Annotated[str, typer.Argument(help="kuaishou、wechat、taobao、douyin 或 kuaidi100。")],
+    shop: Annotated[str, typer.Argument(help="店铺名。")],
+    verifier: Annotated[str, typer.Option(help="验签方式。")] = "hmac-sha256",
+    db: DatabaseUrl = None,
+) -> None:
+    """让一个平台推送一家店的消息；密钥只显示这一次。Connects a platform; prints the secret once."""
+    from aftersales.feeds.command import connect_command
+
+    raise SystemExit(connect_command(_application(db, upgrade=True), platform, shop, verifier))
+
+
+@feeds_app.command("disconnect")
+def feeds_disconnect(platform: str, shop: str, db: DatabaseUrl = None) -> None:
+    """不再收这个平台的消息。Disconnects a platform."""
+    from aftersales.feeds.command import disconnect_command
+
+    raise SystemExit(disconnect_command(_application(db), platform, shop))
+
+
+@feeds_app.command("work")
+def feeds_work(
+    once: Annotated[bool, typer.Option("--once", help="处理完现有的就结束。")] = False,
+    db: DatabaseUrl = None,
+) -> None:
+    """处理收到的消息（serve 和 scheduler 里也在做）。Works on what was received."""
+    from aftersales.feeds.command import work_command
+
+    work_command(_real(_application(db, upgrade=True)), once=once)
+
+
+@app.command()
+def audit(
+    db: DatabaseUrl = None,
+    files: Annotated[bool, typer.Option("--files", help="凭证文件也逐个重算 SHA-256。")] = False,
+    as_json: Json = False,
+) -> None:
     """只读检查全部不变量和事件哈希链。Checks every invariant, read-only."""
     from aftersales import audit as auditing
 
     application = _application(db)
-    found = auditing.audit(application.engine, application.rules())
+    folder = application.settings.evidence_folder
+    found = auditing.audit(application.engine, application.rules(), folder=folder, read_files=files)
     if as_json:
         _print_json(found.to_json())
     else:
         typer.echo(auditing.render(found))
     raise SystemExit(0 if found.ok else 1)
+
+
+@app.command()
+def doctor(db: DatabaseUrl = None, as_json: Json = False) -> None:
+    """这套安装好不好：一项一行，不好的写明怎么办。Is this installation sound? With remedies."""
+    from pydantic import ValidationError
+
+    from aftersales import doctor as examining
+
+    try:
+        settings = _settings(db)
+        findings = list(examining.examine(settings))
+    except ValidationError as problem:
+        # never the values: one of them may be a secret
+        named = [
+            f"AFTERSALES_{str(error['loc'][0]).upper()}" if error["loc"] else error["msg"] for error in problem.errors()
+        ]
+        remedy = "请照 docs/operating.md 的设置表改好"
+        findings = [examining.Finding("设置", f"{'、'.join(named)} 的值看不懂", remedy)]
+    except ValueError as problem:
+        findings = [examining.Finding("设置", str(problem), "请改好 AFTERSALES_DATABASE_URL")]
+    if as_json:
+        _print_json(examining.to_json(findings))
+    else:
+        typer.echo("\n".join(map(str, findings)))
+    raise SystemExit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command()
+def backup(
+    to: Annotated[Path, typer.Argument(help="新的文件夹，还不能有。")],
+    db: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """备份数据库和凭证文件，不用停机。A consistent copy of database and evidence, while people work."""
+    from aftersales import backup as backing_up
+
+    settings = _settings(db)
+    if settings.database_url.startswith("postgres"):
+        _fail(backing_up.postgres_advice(settings, to, restoring=False), 2)
+    try:
+        made = backing_up.back_up(settings, to)
+    except backing_up.BackupError as problem:
+        _fail(str(problem))
+    if as_json:
+        _print_json(backing_up.to_json(made))
+    else:
+        size = f"{made.bytes / 1e6:.1f} MB"
+        typer.echo(f"备份好了：{to}，{made.tickets} 张工单，{len(made.files) - 1} 个凭证文件，{size}")
+    if made.lacking:
+        first = "、".join(made.lacking[:3])
+        _fail(f"备份可用，但 {len(made.lacking)} 个凭证文件缺失或与上传时不一样（{first} 等），请从以前的备份找回")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="aftersales backup 做的文件夹。")],
+    replace: Annotated[bool, typer.Option("--replace", help="替换现有数据；原来的留在旁边。")] = False,
+    db: DatabaseUrl = None,
+) -> None:
+    """从备份恢复，恢复后自动审计。Restores a backup, and audits what was restored."""
+    from aftersales import backup as backing_up
+
+    settings = _settings(db)
+    if settings.database_url.startswith("postgres"):
+        _fail(backing_up.postgres_advice(settings, source, restoring=True), 2)
+    try:
+        found, kept = backing_up.restore(settings, source, replace=replace)
+    except backing_up.BackupError as problem:
+        _fail(str(problem))
+    beside = "" if kept is None else f"；原来的在 {kept}"
+    typer.echo(f"已恢复 {found.started_at} 的备份，{found.tickets} 张工单{beside}")
+    audit(db, files=True, as_json=False)
 
 
 @app.command()

@@ -28,6 +28,7 @@ from aftersales.workflows.guards import NOTHING, Guard, refunded_within_paid
 from aftersales.workflows.links import LINKS
 from aftersales.workflows.plain import (
     ADD_EVIDENCE,
+    ADOPT_PLATFORM_STATE,
     ASSIGN,
     GRADE,
     PLAIN_ACTIONS,
@@ -708,6 +709,8 @@ def act(ticket: Ticket, attempt: Attempt, rules: Rules) -> Change:
     shown = _evidence_given_along(ticket, attempt)
     seq = ticket.version + len(shown) + 1
     after = ticket.but(version=seq, recorded_at=attempt.at)
+    if action is ADOPT_PLATFORM_STATE:
+        return _adopted(after, attempt, given, rules, shown)
     if action is SET_PLATFORM_DEADLINE:
         after = _with_platform_deadline(after, given["due_at"], seq, attempt, rules)
     elif action is ASSIGN:
@@ -717,6 +720,72 @@ def act(ticket: Ticket, attempt: Attempt, rules: Rules) -> Change:
     elif action is RECORD_CONTACT:
         after = after.but(flags=tuple(flag for flag in after.flags if flag != "buyer_feedback_due"))
     return Change(ticket, after, (*shown, _plain_event(action, attempt, given, after)))
+
+
+#: a refund here has its money ordered or released
+_PAYING = {"refund_executing": "", "refund_failed": "failed", "refunded": "paid"}
+
+
+def _adopted(
+    ticket: Ticket, attempt: Attempt, given: Mapping[str, Any], rules: Rules, shown: Sequence[Event]
+) -> Change:
+    """The ticket in the state that the platform shows, whatever rows the workflow has between the two.
+
+    As with an import its clock is the platform's deadline, or the platform's authority is the declared reason. Money
+    that was ordered is written down as paid or failed; none is ordered. `ticket`: with its new version already.
+    """
+    workflow = rules.workflow(ticket)
+    state = next((one for one in workflow.states if one.name == given[f.platform_state.name]), None)
+    _may_be_adopted(ticket, attempt, state, workflow)
+    assert state is not None
+    at, seq = given.get(f.occurred_at.name) or attempt.at, ticket.version
+    after = ticket.but(
+        state=state.name, entered_at=at, entered_seq=seq, moved_seq=seq, left_state=ticket.state, overdue_in=None,
+        goods=ticket.goods if state.goods is None else state.goods.value,
+        flags=tuple(flag for flag in ticket.flags if flag != "policy_missing"), clocks=(), paused=(),
+    )  # fmt: skip
+    after, payments = _money_as_adopted(after, ticket)
+    if state.final:
+        after = after.but(**_CLOSED, closed_at=attempt.at, open_key=None)
+    else:
+        after = _adopted_clocks(after, state, attempt, given.get(f.due_at.name), rules)
+    event = _plain_event(ADOPT_PLATFORM_STATE, attempt, given, after)._replace(from_state=ticket.state, at=at)
+    return Change(ticket.but(version=seq - len(shown) - 1), after, (*shown, event), payments)
+
+
+def _may_be_adopted(ticket: Ticket, attempt: Attempt, state: State | None, workflow: type[Workflow]) -> None:
+    label = workflow.state_label(ticket.state)
+    if state is None:
+        says = say("{workflow}没有「{state}」这个状态", workflow=workflow.label, state=Written(attempt.facts["state"]))
+        raise Refused("invalid_field", says)
+    if ticket.closed_at is not None or state.name == ticket.state:
+        raise Refused("illegal_transition", say("工单现在是「{state}」，没有什么可采用的", state=label))
+    if ticket.authority != "platform" and not attempt.actor_name:
+        raise Refused("forbidden_actor", "这张工单不以平台为准，要有人核对后才能采用平台的状态，请到「对账」页处理")
+    if ticket.workflow == "refund" and ticket.refund_fen is not None and state.name not in _PAYING:
+        raise Refused("illegal_transition", "这张工单的退款已经下单，请先登记打款结果，再核对平台的状态")
+
+
+def _money_as_adopted(after: Ticket, before: Ticket) -> tuple[Ticket, tuple[Payment, ...]]:
+    if after.workflow != "refund" or after.state not in _PAYING:
+        return after, ()
+    if before.refund_fen is not None:
+        status = _PAYING[after.state]
+        return after, (Payment("refund", before.refund_fen, status),) if status and before.refund_fen else ()
+    released = after.fields.get(f.amount_fen.name) or after.left_fen
+    if released > after.left_fen:
+        raise Refused("amount_exceeded", "平台的退款金额大于这件商品还能退的金额，请核对后再采用")
+    return after.but(refund_fen=released), ()
+
+
+def _adopted_clocks(after: Ticket, state: State, attempt: Attempt, due_at: datetime | None, rules: Rules) -> Ticket:
+    running = clocks.Running(no_clock_reason="platform_authority")
+    timeout = next((row.name for row in _timeouts(after, attempt, rules)), None)
+    if due_at is not None and timeout is not None:
+        running = clocks.with_platform_deadline(after, state, timeout, rules.policy(after), due_at, attempt.at)
+        if due_at < attempt.at:  # the platform has acted already, and how is not told
+            running = clocks.Running(no_clock_reason="platform_past_due")
+    return _armed(after, running, state, rules, attempt.at, fresh=True)
 
 
 def _also_to_assign(attempt: Attempt) -> Sequence[Fact]:

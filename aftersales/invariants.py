@@ -23,7 +23,7 @@ from aftersales.policies.vocabulary import APPLICATION, Limit, agreed, until
 from aftersales.rows import event_hash
 from aftersales.ticket import NOWHERE, Clock, Event, Ticket
 from aftersales.work_calendar import WorkCalendar
-from aftersales.workflows.plain import PLAIN_ACTIONS
+from aftersales.workflows.plain import ADOPT_PLATFORM_STATE, PLAIN_ACTIONS
 from aftersales.workflows.vocabulary import RESUMES, Actor, Import, Move, Opening, State, Timeout, Until, Workflow
 
 #: events that keep the ticket where it is, and what may have caused each
@@ -175,10 +175,21 @@ def moves_exist(case: Case) -> Iterator[str]:
             wrong = _wrong_move(table, event.trigger, event.from_state, event.to_state, event.actor)
             if wrong is not None:
                 yield f"第 {event.seq} 条{wrong}"
+        elif event.kind == ADOPT_PLATFORM_STATE.kind:
+            yield from _wrongly_adopted(table, event)
         elif event.kind not in PLAIN_KINDS:
             yield f"第 {event.seq} 条是「{event.kind}」，没有这一类记录"
         elif event.from_state != event.to_state:
             yield f"第 {event.seq} 条是「{event.kind}」，却把工单从「{event.from_state}」移到「{event.to_state}」"
+
+
+def _wrongly_adopted(workflow: type[Workflow], event: Event) -> Iterator[str]:
+    """The one move that is not in the table: to any state of it, from one that is not final, by the platform."""
+    states = {state.name: state for state in workflow.states}
+    source = states.get(event.from_state)
+    if event.actor != Actor.PLATFORM.value or event.to_state not in states or source is None or source.final:
+        way = f"从「{event.from_state}」到「{event.to_state}」"
+        yield f"第 {event.seq} 条采用平台状态，{way}，由 {event.actor} 办理：不许这样"
 
 
 @cache
@@ -480,6 +491,8 @@ def money_is_within_paid(case: Case) -> Iterator[str]:
 def money_has_its_event(case: Case) -> Iterator[str]:
     """I-20"""
     reached = {line.event.to_state for line in case.lines}
+    # what the platform pays is adopted, not ordered
+    adopted = {line.event.to_state for line in case.lines if line.event.kind == ADOPT_PLATFORM_STATE.kind}
     taken = {line.event.trigger for line in case.lines if line.event.kind == "move"}
     ledger = {paid.purpose: paid for paid in case.payments}
     for purpose, paid in ledger.items():
@@ -488,7 +501,7 @@ def money_has_its_event(case: Case) -> Iterator[str]:
         elif not _ORDERED_BY[purpose] & (reached | taken):
             yield f"账上有 {paid.amount_fen} 分「{purpose}」，没有一条记录让它付出去"
     refund = ledger.get("refund")
-    if refund is None and case.ticket.refund_fen and "refund_executing" in reached and not case.imported:
+    if refund is None and case.ticket.refund_fen and "refund_executing" in reached - adopted and not case.imported:
         yield f"退款 {case.ticket.refund_fen} 分已经下单，账上没有"
     if refund is not None and (refund.status in ("paid", "offline")) != (case.ticket.state == "refunded"):
         yield f"账上退款是「{refund.status}」，工单在「{case.ticket.state}」"

@@ -69,6 +69,7 @@ __all__ = [
     "linked",
     "load",
     "load_by_number",
+    "meter",
     "next_alarm",
     "next_ids",
     "next_numbers",
@@ -310,7 +311,7 @@ WHOLE = (*MARKED, *RESTING)
 SWEEP_HOLDS_SECONDS = 10
 
 #: the events that the outside is told of
-_TOLD = frozenset({"move", "reminder", "target", "deadline"})
+_TOLD = frozenset({"move", "reminder", "target", "deadline", "adopt"})
 
 PAY = """
 INSERT INTO payment (shop_id, ticket_id, purpose, amount_fen, status, idempotency_key, tried_at, created_at)
@@ -707,6 +708,11 @@ ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at, at = excluded
 """
 
 
+METER = """
+INSERT INTO meter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = meter.value + excluded.value
+"""
+
+
 def set_aside(connection: Connection, ticket_id: int, error: str, retry_at: datetime) -> None:
     """A ticket that cannot be decided waits until `retry_at` and stops nobody else. The next `write` clears it.
 
@@ -765,3 +771,9 @@ def beat(
     """This scheduler finished a round at `at`; `fired` counts since `started_at`."""
     instants = [_at(connection, instant) for instant in (started_at, at, next_alarm_at)]
     _run(connection, BEAT, name, *instants, fired, note)
+
+
+def meter(connection: Connection, counts: Mapping[str, int]) -> None:
+    """Adds to what all schedulers have counted (meters.py), in one order: two of them never block each other."""
+    for name, count in sorted(counts.items()):
+        _run(connection, METER, name, count)

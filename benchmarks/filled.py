@@ -36,6 +36,8 @@ from aftersales.office import accounts
 SHOPS, OWNERS = 20, 30
 #: of the open tickets, how many have a clock; of all, how many have an owner
 WITH_CLOCK, OWNED = 0.85, 0.7
+#: of the tickets of the last shop, how many are one buyer's
+ONE_BUYERS = 0.3
 SLICE = 2_000
 
 SURNAMES, GIVEN = "王李张刘陈杨赵黄周吴", ("雯", "晓", "小雨", "建国", "思远", "欣怡", "浩", "静")
@@ -106,7 +108,8 @@ def _copy(model: Model, id: int, dice: random.Random) -> dict[str, Any]:
     (ticket,) = rows["ticket"]
     code, day = ticket["number"].split("-")[:2]
     order = f"{dice.randrange(10**17):018d}"
-    buyer = f"买家{dice.choice(SURNAMES)}{dice.choice(GIVEN)}{dice.randrange(10**5)}"
+    regular = id % SHOPS == SHOPS - 1 and dice.random() < ONE_BUYERS
+    buyer = "买家常客" if regular else f"买家{dice.choice(SURNAMES)}{dice.choice(GIVEN)}{dice.randrange(10**5)}"
     ticket |= {
         "id": id, "shop_id": id % SHOPS + 1, "number": f"{code}-{day}-{id:07d}", "order_no": order,
         "item_no": dice.choice(ITEMS), "buyer": buyer,

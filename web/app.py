@@ -17,11 +17,14 @@ from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
 from web.live import Live
+from web.logbook import Logbook
+from web.metrics import Metrics
 from web.pages import (
     automation,
     bulk,
     choices,
     evidence,
+    feeds,
     health,
     live,
     machine,
@@ -29,6 +32,7 @@ from web.pages import (
     new,
     palette,
     queue,
+    reconcile,
     reply_book,
     reports,
     rules,
@@ -66,7 +70,6 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if scheduler is not None:
             await run_in_threadpool(scheduler.start)
-        machine.draw_ahead(rules_provider())
         yield
         if scheduler is not None:
             await run_in_threadpool(scheduler.stop)
@@ -77,6 +80,7 @@ def create_app(
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
     app.state.live = Live(desk.engine)
+    app.state.metrics = Metrics(app.state.site, app.state.live)
     rooms = (
         assets,
         health,
@@ -98,6 +102,8 @@ def create_app(
         rules,
         shift,
         automation,
+        feeds,
+        reconcile,
         team,
         moment,
     )
@@ -112,8 +118,9 @@ def create_app(
 
 class _Site(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
-        """The shield stands outside even of the handler of errors, so that its answers carry the headers too."""
-        return Shield(super().build_middleware_stack())
+        """The shield stands outside even of the handler of errors, so that its answers carry the headers too; and
+        what it answers is in the log as well."""
+        return Logbook(Shield(super().build_middleware_stack()))
 
 
 def _which_shop(_request: Request, error: Exception) -> Response:

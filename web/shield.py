@@ -8,9 +8,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aftersales.feeds.receive import LONGEST as LONGEST_MESSAGE
 from web import visit
 from web.errors import error_page
 from web.forms import MAX_BODY
+from web.pages import feeds
 from web.uploads import too_long
 
 HEADERS = {
@@ -30,6 +32,8 @@ HEADERS = {
 _PAGES = "private, no-cache"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _UPLOAD = re.compile("/t/[^/]+/evidence")
+#: machines send these, without a browser and its cookies: signed, and answered in JSON
+_FEED = re.compile("/feeds/[^/]+")
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
@@ -55,13 +59,17 @@ class Shield:
 
     def _app_for(self, scope: Scope) -> ASGIApp:
         headers = Headers(scope=scope)
+        if scope["method"] == "POST" and _FEED.fullmatch(scope["path"]):
+            return self.app if _short_enough(headers, LONGEST_MESSAGE) else feeds.too_long()
         if scope["method"] not in _SAFE and comes_from_elsewhere(headers):
             return error_page(403)
-        length = headers.get("content-length", "0")
         longest, sentence = _longest(scope)
-        if not length.isdecimal() or len(length) > 12 or int(length) > longest:
-            return error_page(413, sentence)
-        return self.app
+        return self.app if _short_enough(headers, longest) else error_page(413, sentence)
+
+
+def _short_enough(headers: Headers, longest: int) -> bool:
+    length = headers.get("content-length", "0")
+    return length.isdecimal() and len(length) <= 12 and int(length) <= longest
 
 
 def _longest(scope: Scope) -> tuple[int, str]:

@@ -3,7 +3,20 @@
 Whoever changes a table here writes a migration beside it; `database.check_schema` and a test compare the two.
 """
 
-from aftersales.models import handover, live, people, queue, reports, sandbox, search, story, team, tickets
+from aftersales.models import (
+    feeds,
+    handover,
+    live,
+    operating,
+    people,
+    queue,
+    reports,
+    sandbox,
+    search,
+    story,
+    team,
+    tickets,
+)
 from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
@@ -13,9 +26,11 @@ __all__ = [
     "Json",
     "Whole",
     "YesNo",
+    "feeds",
     "handover",
     "live",
     "metadata",
+    "operating",
     "people",
     "queue",
     "reports",

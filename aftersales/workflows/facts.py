@@ -294,4 +294,5 @@ evidence_kind = Fact("kind", "凭证种类", "choice", tuple(EVIDENCE_LABELS.ite
 #: SHA-256 of the files uploaded with it, so that the chain of events vouches for them; no form asks for it
 fingerprints = Fact("fingerprints", "文件指纹", "evidence")
 due_at = _time("due_at", "平台给的期限")
+platform_state = _text("state", "平台状态")
 agent = _text("agent", "交给谁")

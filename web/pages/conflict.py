@@ -75,7 +75,7 @@ def conflict(
 
 def _movers(events: Sequence[Event]) -> Sequence[Event]:
     """The events that moved it; all of them, if none did."""
-    return [event for event in events if event.kind in ("move", "deadline", "calendar")] or events
+    return [event for event in events if event.kind in ("move", "adopt", "deadline", "calendar")] or events
 
 
 def _who(event: Event, name: Callable[[str], str]) -> str:

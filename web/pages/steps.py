@@ -16,7 +16,7 @@ from aftersales.saying import Listed, listed
 from aftersales.ticket import Clock, Entry, Ticket
 from aftersales.workflows.context import NOTHING_KNOWN, Context, Known
 from aftersales.workflows.guards import HISTORY
-from aftersales.workflows.plain import PLAIN_ACTIONS, SET_PLATFORM_DEADLINE, PlainAction
+from aftersales.workflows.plain import ADOPT_PLATFORM_STATE, PLAIN_ACTIONS, SET_PLATFORM_DEADLINE, PlainAction
 from aftersales.workflows.vocabulary import STARTS, Actor, Branch, ClockEffect, State, Step
 from web import words
 from web.i18n import gettext, translated
@@ -242,4 +242,6 @@ def barred(around: Surroundings) -> list[Barred]:
 def plain_actions(ticket: Ticket, rules: Rules) -> list[PlainAction]:
     workflow = rules.workflow(ticket)
     has_clock = bool(ticket.clocks or workflow.timeouts_from(workflow.state(ticket.state)))
-    return [one for one in PLAIN_ACTIONS.values() if has_clock or one is not SET_PLATFORM_DEADLINE]
+    # what the platform shows is adopted on the page where both are seen side by side
+    here = [one for one in PLAIN_ACTIONS.values() if one is not ADOPT_PLATFORM_STATE]
+    return [one for one in here if has_clock or one is not SET_PLATFORM_DEADLINE]
