@@ -103,7 +103,7 @@ class Mould(dict[Any, Cast]):
 
 
 class CopyMould(Mould):
-    """The same, as lines of COPY: a third of the time of PostgreSQL's driver, which looks at every value."""
+    """The same, as lines of COPY at once: PostgreSQL's driver would look at every value."""
 
     def __missing__(self, due_at: Any) -> Cast:
         cast = super().__missing__(due_at)
