@@ -21,7 +21,10 @@ from web.site import TheSite
 
 router = APIRouter()
 #: said to programs, in both languages at once
-CUT_OFF, BUSY = "消息没有传完，没有收下。Cut off; not taken.", "数据库暂时忙，没有收下，请稍后再发。Busy; send it again."
+CUT_OFF, BUSY = (
+    "消息没有传完，没有收下。Cut off; not taken.",
+    "数据库暂时忙，没有收下，请稍后再发。Busy; send it again.",
+)
 SIGN_IN_FIRST = "请先在 /me 选用自己的账号，再重试消息"
 PAGE = 50
 _AWAY: tuple[type[BaseException], ...] = (DatabaseBusy, *UNREACHABLE)
