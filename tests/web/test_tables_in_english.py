@@ -24,6 +24,7 @@ from aftersales.workflows.plain import PLAIN_ACTIONS
 from aftersales.workflows.vocabulary import Actor, Fact, Party, Timeout
 from tests.web.languages import untranslated
 from web import i18n, words
+from web.pages import feeds
 from web.rendering import CHINESE, spoken
 
 HERE = Path(aftersales.__file__).parent
