@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from aftersales import clock
 from aftersales.scheduler import Scheduler
-from tests.conftest import fresh_database
+from tests.conftest import IN_CI, fresh_database
 from tests.web.conftest import World, made_world
 from web.app import create_app
 from web.serve import Server
@@ -42,6 +43,8 @@ class Site:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists() and not IN_CI:
+        pytest.skip(f"no browser at {CHROMIUM} (on Debian: apt-get install chromium fonts-noto-cjk)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield browser
