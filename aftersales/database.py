@@ -50,11 +50,14 @@ __all__ = [
     "create_all",
     "create_engine",
     "in_memory",
+    "libpq_url",
     "migrate",
     "migrating",
+    "pool_use",
     "reading",
     "schema_of",
     "shown",
+    "sqlite_file",
     "writing",
 ]
 
@@ -107,6 +110,20 @@ def shown(url: str | URL) -> str:
     parsed = _parsed(url)
     hidden = {key: "***" if "password" in key else value for key, value in parsed.query.items()}
     return parsed.set(query=hidden).render_as_string(hide_password=True)
+
+
+def sqlite_file(url: str | URL) -> Path | None:
+    """The file of a SQLite database; None for one in memory and for PostgreSQL."""
+    parsed = _parsed(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parsed.database))
+
+
+def libpq_url(url: str | URL) -> str:
+    """The URL as PostgreSQL's own programs take it, without passwords."""
+    parsed = _parsed(url).set(drivername="postgresql", password=None)
+    return parsed.difference_update_query([key for key in parsed.query if "password" in key]).render_as_string()
 
 
 def _parsed(url: str | URL) -> URL:
@@ -313,6 +330,13 @@ def _unique_names() -> dict[str, str]:
         for key in [*keys, table.primary_key]:
             names[", ".join(f"{table.name}.{column.name}" for column in key.columns)] = str(key.name)
     return names
+
+
+def pool_use(engine: Engine) -> tuple[int, int]:
+    """(connections in use, how many there may be at once) of this process."""
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout(), pool.size() + max(0, pool._max_overflow)
 
 
 def checkpoint(engine: Engine) -> bool:

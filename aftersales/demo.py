@@ -19,13 +19,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from aftersales import clock, decide, demo_office, explain, machine, queries
+from aftersales import clock, decide, demo_goods, demo_office, explain, machine, queries
 from aftersales.clock import shown, shown_day, whole_second
 from aftersales.clocks import PLATFORM_DEADLINE
 from aftersales.database import checkpoint, create_engine, migrate, reading
 from aftersales.database import shown as shown_url
 from aftersales.decide import NewTicket, Rules
-from aftersales.desk import Desk
+from aftersales.desk import Command, Desk
 from aftersales.durations import Duration
 from aftersales.errors import Refused
 from aftersales.explanation import happened_words
@@ -306,7 +306,16 @@ class Stage(Shop):
         extra = {"member_level": f"V{own.number(1, 7)}"} if own.chance(0.5) else {}
         if own.chance(0.3):
             extra["complaint_level"] = own.weighted(list(_UPSET), lambda level: _UPSET[level])
-        super()._opened(replace(new, extra={**new.extra, **extra}), dice, now, key)
+        new = demo_goods.bought(replace(new, extra={**new.extra, **extra}), own)
+        super()._opened(new, dice, now, key)
+
+    def _command(self, case: Case, habit: Habit, seen: int, now: datetime) -> Command:
+        """Whoever sends a parcel says who carries it."""
+        command = super()._command(case, habit, seen, now)
+        courier = demo_goods.courier_of(command.facts.get("waybill_no") or "")
+        if habit.step is None or courier is None or all(fact.name != "courier" for fact in habit.step.accepts):
+            return command
+        return replace(command, facts={**command.facts, "courier": courier})
 
     def act(self, case: Case, habit: Habit, plan: int, seen: int, now: datetime) -> None:
         if plan == case.plan:

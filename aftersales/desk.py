@@ -17,13 +17,14 @@ from typing import Any
 
 from aftersales import arrivals, decide, search_index, store
 from aftersales.arrivals import Landed
-from aftersales.clock import shown_day, whole_second
+from aftersales.clock import shown, shown_day, whole_second
 from aftersales.database import Connection, DatabaseBusy, Engine, reading, writing
 from aftersales.decide import Attempt, Imported, NewTicket, Rules
-from aftersales.dispatch import Dispatch
+from aftersales.dispatch import ITEM_WORDS, Dispatch
 from aftersales.errors import Refused, UnknownTicket
 from aftersales.fill_in import LONGEST_NAME, text_problem
 from aftersales.known import what_guards_ask
+from aftersales.logs import brief
 from aftersales.office import transfers
 from aftersales.saying import Written, listed, say
 from aftersales.ticket import Attachment, Change, Entry, Event, Opening, Ticket
@@ -330,7 +331,8 @@ class Desk:
     ) -> None:
         reason = f"{type(error).__name__}: {error}"[:500]
         wait = min(FIRST_RETRY * 2 ** min(ticket.trouble_count, 10), LONGEST_RETRY)
-        log.error("ticket %s set aside until %s: %s", ticket.number, now + wait, reason, exc_info=error)
+        until = shown(now + wait)
+        log.error("set aside until %s: %s", until, brief(error), exc_info=error, extra={"ticket": ticket.number})
         store.set_aside(connection, ticket.id, reason, now + wait)
         swept.set_aside.append((ticket.id, reason))
 
@@ -427,13 +429,14 @@ def _to_somebody(connection: Connection, ticket: Ticket, attempt: Attempt) -> At
 
 
 def _linked(parent: Ticket, opening: Opening) -> NewTicket:
-    """A linked ticket takes the policy, the authority, the order and the buyer of its parent."""
+    """A linked ticket takes the policy, the authority, the order, the item and the buyer of its parent."""
     assert parent.recorded_at is not None
     actor = {"apply": "buyer", "report": "system", "detect": "system"}.get(opening.trigger, "system")
     return NewTicket(
         workflow=opening.workflow, policy=parent.policy, trigger=opening.trigger, actor=actor,
         at=parent.recorded_at, facts={k: v for k, v in opening.facts.items() if v is not None},
         order_no=parent.order_no, item_no=parent.item_no, buyer=parent.buyer, authority=parent.authority,
+        extra={name: parent.fields[name] for name in ITEM_WORDS if name in parent.fields},
     )  # fmt: skip
 
 

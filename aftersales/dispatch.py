@@ -18,7 +18,7 @@ from aftersales.routing import Arriving, Choice, Team
 from aftersales.ticket import Change, Ticket
 
 #: the fields in which an item is described, beside its number
-_ITEM = ("item_title", "item_spec")
+ITEM_WORDS = ("item_title", "item_spec")
 
 
 class Dispatch:
@@ -83,7 +83,7 @@ class Dispatch:
 def arriving_as(ticket: Ticket) -> Arriving:
     """What the rules look at."""
     fields: Mapping[str, Any] = ticket.fields
-    item = " ".join([ticket.item_no, *(str(fields[name]) for name in _ITEM if fields.get(name))])
+    item = " ".join([ticket.item_no, *(str(fields[name]) for name in ITEM_WORDS if fields.get(name))])
     return Arriving(
         ticket.workflow, ticket.policy, ticket.shop_id, str(fields.get("complaint_level") or ""),
         str(fields.get("member_level") or ""), item,

@@ -22,10 +22,11 @@ import selectors
 import socket
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -34,10 +35,11 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from aftersales import clock, store
+from aftersales import clock, meters, store
 from aftersales.clock import shown, shown_day, whole_second
 from aftersales.database import DatabaseBusy, Engine, Violation, checkpoint, writing
 from aftersales.desk import Desk, Swept
+from aftersales.logs import brief
 from aftersales.store import CHANNEL, NEAR
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,8 @@ SHORTEST_SLEEP = 0.005
 FIRST_LOOK_AGAIN = 0.05
 FIRST_RETRY, LONGEST_RECONNECT = 0.25, 30.0
 LATENESS_OF_LAST = 1000
+#: cleaning up what nobody needs any more, a little at a time
+CHORES_EVERY_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ class Scheduler:
     poll_seconds  it looks at least this often, whatever it was or was not told
     batch         tickets in one transaction
     refresh       called before each round: the rule files may have changed (RuleBook tells what is wrong with them)
+    chores        what to clean up in quiet moments, by name: each takes the time and gives how much it removed
     now           asks the time
     """
 
@@ -127,6 +132,7 @@ class Scheduler:
         batch: int = 500,
         name: str = "",
         refresh: Callable[[], object] = lambda: None,
+        chores: Mapping[str, Callable[[datetime], int]] | None = None,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         if poll_seconds <= 0 or batch < 1:
@@ -135,7 +141,7 @@ class Scheduler:
         self.name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._sqlite = desk.engine.dialect.name == "sqlite"
         self.batch = min(batch, SQLITE_BATCH) if self._sqlite else batch
-        self._refresh, self._now = refresh, now
+        self._refresh, self._chores, self._now = refresh, chores or {}, now
         self._metronome = _Metronome(self._tick, self.poll)
         self._ear: _Ear | None = None
         self._watchdog = threading.Thread(target=self._watch, name="scheduler-watchdog", daemon=True)
@@ -147,9 +153,12 @@ class Scheduler:
         self._last_error: tuple[datetime, str] | None = None
         self._fired = self._set_aside = self._failures = self._blocked = 0
         self._lateness: deque[float] = deque(maxlen=LATENESS_OF_LAST)
+        #: counted and not yet written with a heartbeat
+        self._unwritten: Counter[str] = Counter()
         # on the monotonic clock
         self._well_at = monotonic()
         self._beat_at = self._tidied_at = -math.inf
+        self._chores_at: dict[str, float] = {}
         self._recounted: tuple[date, str] | None = None
         self._troubles: dict[str, _Trouble] = {}
 
@@ -238,6 +247,7 @@ class Scheduler:
             done += self._catch_up(at)
         if not done.claimed:
             self._guarded("the checkpoint", self._tidy)
+            self._clean_up(at or self._now())
         self._guarded("the heartbeat", lambda: self._beat_if_time(at or self._now()))
         self._well_at = monotonic()
         return done
@@ -295,6 +305,7 @@ class Scheduler:
         """The log line of a batch, and the figures of `status`."""
         late = [(fired_at - event.at - ONE_SECOND).total_seconds() for _, event in swept.fired]
         self._lateness.extend(late)
+        self._unwritten += meters.counted(late, len(swept.set_aside))
         what = ", ".join(f"{count} {name}" for name, count in Counter(e.trigger for _, e in swept.fired).most_common())
         instants = [event.at for _, event in swept.fired] or [fired_at]
         log.info(
@@ -344,6 +355,19 @@ class Scheduler:
         self._tidied_at = monotonic()
         return checkpoint(self.desk.engine)
 
+    def _clean_up(self, now: datetime) -> None:
+        """One chore a round, so that no alarm waits for long."""
+        for what, chore in self._chores.items():
+            if monotonic() - self._chores_at.get(what, -math.inf) >= CHORES_EVERY_SECONDS:
+                self._chores_at[what] = monotonic()  # whatever comes of it, the next try is as far away
+                self._guarded(what, partial(self._cleaned_up, what, chore, now))
+                return
+
+    def _cleaned_up(self, what: str, chore: Callable[[datetime], int], now: datetime) -> bool:
+        if removed := chore(now):
+            log.info("%s: %d removed", what, removed)
+        return bool(removed)
+
     def _beat_if_time(self, now: datetime) -> bool:
         # a little early rather than only with every second poll
         return monotonic() - self._beat_at >= 0.8 * self.poll and self._beat(now)
@@ -354,6 +378,8 @@ class Scheduler:
                 connection, self.name, started_at=self._started_at, at=now, next_alarm_at=self._next_alarm,
                 fired=self._fired, note=note,
             )  # fmt: skip
+            store.meter(connection, self._unwritten)
+        self._unwritten.clear()
         self._beat_at = monotonic()
         return True
 
@@ -390,9 +416,9 @@ class _Trouble:
         self.count = self.count + 1 if kind == self.kind else 1
         self.kind = kind
         if self.count == 1:
-            log.error("%s failed: %s: %s", self.what, kind, error, exc_info=error)
+            log.error("%s failed: %s", self.what, brief(error), exc_info=error)
         elif self.count & (self.count - 1) == 0:
-            log.error("%s failed for the %dth time: %s: %s", self.what, self.count, kind, error)
+            log.error("%s failed for the %dth time: %s", self.what, self.count, brief(error))
 
     def passes(self) -> None:
         if self.count:
@@ -566,6 +592,6 @@ class _Ear:
         try:
             alarm_at = datetime.fromtimestamp(int(payload), UTC)
         except (ValueError, OverflowError, OSError):
-            log.warning("somebody else talks on %s: %.40r", CHANNEL, payload)
+            log.warning("somebody else talks on %s", CHANNEL)
         else:
             self._wake(alarm_at)

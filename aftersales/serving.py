@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import gc
-import logging
+import random
 import signal
 import threading
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from itertools import cycle
 
+from aftersales import logs
 from aftersales.application import Application
+from aftersales.office import evidence, housekeeping
+from aftersales.office.evidence import Folder
 from aftersales.scheduler import Scheduler
 
 
 def run_scheduler(application: Application, *, once: bool, tick: float | None) -> None:
     """Until SIGINT or SIGTERM; with `once`, until nothing is due."""
-    log_to_stderr()
+    logs.set_up(application.settings.log_format)
     metronome = make_scheduler(application, tick)
     collect_garbage_rarely()
     if once:
@@ -34,7 +41,20 @@ def make_scheduler(application: Application, tick: float | None = None) -> Sched
         poll_seconds=tick or settings.poll_seconds,
         batch=settings.sweep_batch,
         refresh=application.book.refresh,
+        chores=chores(application),
     )
+
+
+def chores(application: Application) -> dict[str, Callable[[datetime], int]]:
+    """What the scheduler cleans up. Of the evidence one of its 256 folders at a time: there may be a million files."""
+    engine, folder = application.engine, Folder.of(application.settings)
+    parts = cycle(random.sample(evidence.PARTS, len(evidence.PARTS)))
+    return {
+        "heartbeats of schedulers that are gone": partial(housekeeping.heartbeats, engine),
+        "sessions that have run out": partial(housekeeping.sessions, engine),
+        "people who have left a ticket": partial(housekeeping.presence, engine),
+        "files of evidence without a row": lambda now: evidence.sweep(engine, folder, now, next(parts)),
+    }
 
 
 def collect_garbage_rarely() -> None:
@@ -45,9 +65,3 @@ def collect_garbage_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)
-
-
-def log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in ("apscheduler", "alembic", "transitions"):
-        logging.getLogger(name).setLevel(logging.WARNING)

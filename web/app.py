@@ -17,6 +17,8 @@ from aftersales.settings import Settings
 from web import assets, errors
 from web.forms import MAX_BODY
 from web.live import Live
+from web.logbook import Logbook
+from web.metrics import Metrics
 from web.pages import (
     automation,
     bulk,
@@ -76,6 +78,7 @@ def create_app(
     )  # fmt: skip
     app.state.site = Site(desk, rules_provider, settings, rule_problems, sandbox)
     app.state.live = Live(desk.engine)
+    app.state.metrics = Metrics(app.state.site, app.state.live)
     rooms = (
         assets,
         health,
@@ -111,8 +114,9 @@ def create_app(
 
 class _Site(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
-        """The shield stands outside even of the handler of errors, so that its answers carry the headers too."""
-        return Shield(super().build_middleware_stack())
+        """The shield stands outside even of the handler of errors, so that its answers carry the headers too; and
+        what it answers is in the log as well."""
+        return Logbook(Shield(super().build_middleware_stack()))
 
 
 def _which_shop(_request: Request, error: Exception) -> Response:

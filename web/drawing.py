@@ -23,6 +23,8 @@ _ONE_AT_A_TIME = threading.Lock()
 _drawn: dict[str, str] = {}
 #: a rule author who tries many versions of a table must not fill the memory
 _MOST = 64
+#: a drawing is as wide as its words need, and scrolls; px of the page by unit of the drawing, whose text is 13 high
+READABLE = 0.87
 #: what is left of an element; everything else Graphviz writes is colour and font
 _KEPT = {
     "svg": {"viewBox"}, "g": {"id", "class", "transform"}, "path": {"d"}, "polygon": {"points"}, "polyline": {"points"},
@@ -67,6 +69,7 @@ def _draw(dot: str) -> str:
 def _cleaned(drawn: bytes) -> str:
     root = Xml.fromstring(drawn)  # noqa: S314 -- written by Graphviz, a moment ago, from our own tables
     _clean(root)
+    root.set("width", str(round(float(root.get("viewBox", "0 0 0 0").split()[2]) * READABLE)))
     Xml.register_namespace("", "http://www.w3.org/2000/svg")
     return Xml.tostring(root, encoding="unicode")
 

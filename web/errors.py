@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from starlette.exceptions import HTTPException
 from aftersales import queries
 from aftersales.database import DatabaseBusy
 from aftersales.errors import Refused, UnknownTicket
+from aftersales.logs import brief
 from aftersales.queries import UNREACHABLE
 from aftersales.saying import said_by
 from aftersales.store import Stale, Taken
-from web import visit
+from web import logbook, visit
 from web.rendering import page
 from web.site import Site
 
@@ -152,9 +152,9 @@ def _own(error: HTTPException) -> str:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    """The number on the page is the number in the log. Starlette raises the error again after this answer."""
-    error_id = f"r-{secrets.token_hex(4)}"
-    log.error("%s: %s %s: %s", error_id, request.method, request.url.path, error, exc_info=error)
+    """The number on the page is that of the request in the log. Starlette raises the error again after this answer."""
+    error_id = logbook.request_id()
+    log.error("%s failed: %s", error_id, brief(error), exc_info=error)
     return _answer(request, 500, error_id=error_id)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from aftersales import clock
+from aftersales import clock, logs
 from aftersales.office import accounts
 from aftersales.office.accounts import Account
 from web import visit
@@ -18,6 +18,8 @@ def me(site: Site) -> Account | None:
     known = visit.current.get().known
     if "me" not in known:
         known["me"] = accounts.signed_in(site.desk.engine, visit.current.get().session, clock.now())
+        if known["me"] is not None:
+            logs.concerns(account=known["me"].login)
     found: Account | None = known["me"]
     return found
 

@@ -134,6 +134,9 @@ class Live:
             self._of[client] -= 1
             self._of += Counter()  # forgets those that have none
 
+    def listeners(self) -> int:
+        return len(self._streams)
+
     def close(self) -> None:
         """Ends every stream: the server stops, and waits for its answers."""
         self._closed = True

@@ -278,7 +278,7 @@ def _clockless(telling: Telling, ticket: Ticket) -> dict[str, Any]:
         "bar": Bar(dashed=True),
         "clause": None,
         "then": Then(
-            _why_no_clock(ticket),
+            gettext("已升级，要人处理") if ticket.escalated else _why_no_clock(ticket),
             second="" if target is None else gettext("店内目标 {at}", at=words.brief(target, telling.now)),
         ),
     }
@@ -365,7 +365,9 @@ _WRITTEN = {"repair": "fault", "bad_review": "text", "lost_parcel": "note"}
 def _about(ticket: Ticket) -> Sequence[str]:
     asked = _ABOUT.get(ticket.workflow, ())
     return [
-        words.shown_value(fact, fact.name, ticket.fields[fact.name]) for fact in asked if ticket.fields.get(fact.name)
+        words.shown_value(fact, fact.name, ticket.fields[fact.name])
+        for fact in asked
+        if ticket.fields.get(fact.name) not in (None, "", "other")
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from contextlib import suppress
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from aftersales import logs
 from aftersales.application import Application
 from aftersales.desk import Desk
 from aftersales.sandbox import Sandbox
-from aftersales.serving import collect_garbage_rarely, log_to_stderr, make_scheduler
+from aftersales.serving import collect_garbage_rarely, make_scheduler
 from web.app import create_app
 from web.live import Live
 from web.site import Site
@@ -21,7 +23,9 @@ from web.warm import warm
 
 def serve(application: Application, *, host: str, port: int, scheduler: bool, sandbox: bool = False) -> None:
     """Pages on http://host:port/ until interrupted. `sandbox`: its clock may be moved; NotASandbox if it is none."""
-    log_to_stderr()
+    logs.set_up(application.settings.log_format)
+    # an error of a page is told by the page's own handler and by the logbook
+    logging.getLogger("uvicorn.error").addFilter(lambda line: not line.msg.startswith("Exception in ASGI"))
     metronome = make_scheduler(application) if scheduler else None
     # the pages' own door to the same database: what is done there wakes the scheduler beside it
     desk = Desk(application.engine, application.rules, None if metronome is None else metronome.wake)
@@ -30,7 +34,9 @@ def serve(application: Application, *, host: str, port: int, scheduler: bool, sa
         desk, application.rules, application.settings, metronome, lambda: application.book.problems, ground
     )
     collect_garbage_rarely()
-    server = Server(pages, host=host, port=port, log_level="info", proxy_headers=False, server_header=False)
+    server = Server(
+        pages, host=host, port=port, log_config=None, access_log=False, proxy_headers=False, server_header=False
+    )
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

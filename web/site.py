@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from aftersales import queries
+from aftersales import logs, queries
 from aftersales.decide import Rules
 from aftersales.desk import Desk
 from aftersales.errors import UnknownTicket
@@ -48,6 +48,12 @@ class SeveralShops(Exception):
 
 def ticket_of(site: Site, name: str) -> Ticket:
     """The ticket that an address names: by its number, or by its id. UnknownTicket, SeveralShops."""
+    found = _ticket_of(site, name)
+    logs.concerns(ticket=found.number)
+    return found
+
+
+def _ticket_of(site: Site, name: str) -> Ticket:
     if re.fullmatch(r"[0-9]{1,18}", name):
         return queries.ticket(site.desk.engine, int(name))
     if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", name):

@@ -126,7 +126,7 @@ class Around:
 
     def menus(self) -> list[Menu]:
         rules, cube = self.rules, self.cube
-        states = states_of(rules, self.filters.workflow)
+        states = [(value, self._state(value, label)) for value, label in states_of(rules, self.filters.workflow)]
         turns = [(turn, _waits_for(party)) for turn, party in TURNS.items() if party]
         amounts = [(str(fen // 100), _at_least(fen)) for fen in AMOUNTS]
         levels = sorted(str(value) for value in cube.values("level") if value) if cube else []
@@ -146,6 +146,13 @@ class Around:
         # with one shop there is nothing to choose
         kept = [menu for menu in menus if menu.chosen or len(menu.choices) > (menu.label == "店铺")]
         return kept + self._others()
+
+    def _state(self, value: str, label: str) -> str:
+        """Types share names of states: as long as none is chosen, each says whose it is."""
+        if self.filters.workflow:
+            return label
+        kind = words.workflow_label(self.rules, value.split(".", 1)[0])
+        return gettext("{kind} · {state}", kind=gettext(kind), state=gettext(label))
 
     def _owners(self) -> list[tuple[str, str]]:
         logins = [login for login, account in self.people.items() if account.active]

@@ -3,7 +3,7 @@
 Whoever changes a table here writes a migration beside it; `database.check_schema` and a test compare the two.
 """
 
-from aftersales.models import handover, live, people, queue, reports, sandbox, search, story, team, tickets
+from aftersales.models import handover, live, operating, people, queue, reports, sandbox, search, story, team, tickets
 from aftersales.models.columns import Instant, Json, Whole, YesNo, metadata
 from aftersales.models.tickets import TRIGGERS
 
@@ -13,9 +13,10 @@ __all__ = [
     "Json",
     "Whole",
     "YesNo",
+    "metadata",
     "handover",
     "live",
-    "metadata",
+    "operating",
     "people",
     "queue",
     "reports",

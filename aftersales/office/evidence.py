@@ -33,6 +33,8 @@ from aftersales.workflows.facts import fingerprints
 _ATTACHMENT = metadata.tables["attachment"]
 #: a file nobody refers to may still be on its way for so long
 UNREFERENCED = timedelta(days=1)
+#: the folders in the evidence folder, by the first two digits of the names in them
+PARTS = tuple(f"{number:02x}" for number in range(256))
 _LONGEST_NAME = 300
 _MB = 1_000_000
 
@@ -52,6 +54,13 @@ class Folder:
 
     def place(self, file: str) -> Path:
         return self.path / file[:2] / file
+
+    def problem(self) -> str:
+        """Why no file can be put here; "" if one can. A folder that is not there yet is made with the first file."""
+        there = next(place for place in (self.path, *self.path.parents) if place.exists())
+        if not there.is_dir():
+            return f"{there} is no folder"
+        return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written to"
 
     def remove(self, file: str) -> None:
         self.place(file).unlink(missing_ok=True)
@@ -266,9 +275,11 @@ def already_there(engine: Engine, ticket_id: int, files: Sequence[Attachment]) -
 # ── what nobody refers to ──
 
 
-def sweep(engine: Engine, folder: Folder, now: datetime) -> int:
-    """Removes files without a row that are older than a day; gives how many."""
-    old = [file for file in _files(folder) if now.timestamp() - file.stat().st_mtime > UNREFERENCED.total_seconds()]
+def sweep(engine: Engine, folder: Folder, now: datetime, part: str = "??") -> int:
+    """Removes files without a row that are older than a day, in one of PARTS or in all; gives how many."""
+    old = [
+        file for file in _files(folder, part) if now.timestamp() - file.stat().st_mtime > UNREFERENCED.total_seconds()
+    ]
     removed = 0
     for some in (old[start : start + MOST] for start in range(0, len(old), MOST)):
         with reading(engine) as connection:
@@ -281,5 +292,5 @@ def sweep(engine: Engine, folder: Folder, now: datetime) -> int:
     return removed
 
 
-def _files(folder: Folder) -> Iterable[Path]:
-    return (file for file in folder.path.glob("??/*") if file.is_file())
+def _files(folder: Folder, part: str) -> Iterable[Path]:
+    return (file for file in folder.path.glob(f"{part}/*") if file.is_file())

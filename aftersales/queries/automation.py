@@ -15,10 +15,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, func, literal_column, select
 
 from aftersales.database import Connection, reading
+from aftersales.meters import Meters, read
 from aftersales.models import metadata
 
-_TICKET, _EVENT, _BEAT, _PAYMENT = (
-    metadata.tables[name].c for name in ("ticket", "ticket_event", "heartbeat", "payment")
+_TICKET, _EVENT, _BEAT, _PAYMENT, _OUTBOX, _METER = (
+    metadata.tables[name].c for name in ("ticket", "ticket_event", "heartbeat", "payment", "outbox", "meter")
 )
 #: lines of the history that are looked at
 LATEST = 20_000
@@ -100,6 +101,7 @@ class Punctual:
     most: int
     #: all of that time was looked at
     whole: bool = True
+    p99: int = 0
 
 
 def punctuality(engine: Engine, now: datetime, spans: Sequence[timedelta]) -> list[Punctual]:
@@ -129,7 +131,7 @@ def _ranked(seconds: list[int], whole: bool) -> Punctual:
     def rank(share: float) -> int:
         return ranked[math.ceil(share * len(ranked)) - 1] if ranked else 0
 
-    return Punctual(len(ranked), rank(0.5), rank(0.95), rank(1.0), whole)
+    return Punctual(len(ranked), rank(0.5), rank(0.95), rank(1.0), whole, rank(0.99))
 
 
 def _last_event(connection: Connection) -> int:
@@ -199,6 +201,27 @@ def payments(engine: Engine) -> list[Money]:
             oldest = min((row.tried_at for row in rows), default=None)
             found.append(Money(status, len(rows), sum(row.amount_fen for row in rows), oldest))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Messages to the outside that wait; at most MANY are counted."""
+
+    count: int
+    oldest_at: datetime | None
+
+
+def unsent(engine: Engine) -> Unsent:
+    waiting = select(_OUTBOX.created_at).where(_OUTBOX.sent_at.is_(None)).order_by(_OUTBOX.id).limit(MANY)
+    with reading(engine) as connection:
+        found = list(connection.execute(waiting).scalars())
+    return Unsent(len(found), found[0] if found else None)
+
+
+def meters(engine: Engine) -> Meters:
+    """What all schedulers ever counted."""
+    with reading(engine) as connection:
+        return read({row.name: row.value for row in connection.execute(select(_METER.name, _METER.value))})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,16 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from aftersales import clock
+from aftersales.scheduler import Scheduler
 from tests.conftest import fresh_database
 from tests.web.conftest import World, made_world
 from web.app import create_app
@@ -44,14 +48,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def site() -> Iterator[Site]:
-    """Its clock is the real one: a browser's own cannot be set."""
-    from aftersales import clock
-
-    world = made_world(fresh_database("sqlite"))
-    world.now = clock.now()
-    app = create_app(world.desk, lambda: world.rules, world.settings)
+@contextmanager
+def served(world: World, scheduler: Scheduler | None = None) -> Iterator[Site]:
+    """The pages of this world, with the scheduler that is given in the same process, as `aftersales serve` has it."""
+    app = create_app(world.desk, lambda: world.rules, world.settings, scheduler)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
@@ -64,15 +64,23 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def window(chromium: Browser, site: Site) -> Iterator[BrowserContext]:
+def site() -> Iterator[Site]:
+    """Its clock is the real one: a browser's own cannot be set."""
+    world = made_world(fresh_database("sqlite"))
+    world.now = clock.now()
+    with served(world) as site:
+        yield site
+
+
+@contextmanager
+def watched(chromium: Browser, address: str, **choices: Any) -> Iterator[BrowserContext]:
     """A browser window. Requests to any other host, errors of scripts and of the content policy fail the test."""
-    context = chromium.new_context(
-        base_url=site.address, viewport={"width": 1280, "height": 900}, locale="zh-CN", reduced_motion="reduce"
-    )
+    known: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN", "reduced_motion": "reduce"}
+    context = chromium.new_context(base_url=address, **{**known, **choices})
     strangers: list[str] = []
     problems: list[str] = []
     context.on(
-        "request", lambda asked: None if asked.url.startswith((site.address, "data:")) else strangers.append(asked.url)
+        "request", lambda asked: None if asked.url.startswith((address, "data:")) else strangers.append(asked.url)
     )
     context.on("weberror", lambda error: problems.append(str(error.error)))
     context.on(
@@ -81,8 +89,14 @@ def window(chromium: Browser, site: Site) -> Iterator[BrowserContext]:
     )
     yield context
     context.close()
-    assert [url for url in strangers if not url.startswith((site.address, "data:"))] == []
-    assert [said for said in problems if "the server responded with a status of" not in said] == []
+    assert strangers == []
+    assert problems == []
+
+
+@pytest.fixture
+def window(chromium: Browser, site: Site) -> Iterator[BrowserContext]:
+    with watched(chromium, site.address) as context:
+        yield context
 
 
 @pytest.fixture

@@ -118,6 +118,14 @@ def test_the_palette_goes_and_does(site, page, tickets):
     page.wait_for_url(f"**/t/{tickets[0].number}*")
 
 
+def test_the_palette_finds_tickets_by_what_is_in_them(site, page, tickets):
+    page.goto("/")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="去哪里、做什么").fill("梅子酱")
+    page.get_by_role("option").filter(has_text=tickets[0].number).click()
+    page.wait_for_url(f"**/t/{tickets[0].number}")
+
+
 def test_the_palette_sets_the_theme(site, page):
     page.goto("/")
     page.keyboard.press("Control+k")

@@ -16,7 +16,7 @@ from aftersales.office import teams
 from aftersales.ticket import Entry, Ticket
 from aftersales.workflows.context import NOTHING_KNOWN, Known
 from aftersales.workflows.facts import EVIDENCE_LABELS, channel
-from aftersales.workflows.guards import HISTORY, KNOWN, buyer_informed
+from aftersales.workflows.guards import HISTORY, KNOWN, buyer_informed, kinds_wanted
 from aftersales.workflows.plain import ASSIGN, PLAIN_ACTIONS, RECORD_CONTACT, PlainAction
 from aftersales.workflows.vocabulary import Actor, Step
 from web import forms, identity
@@ -182,11 +182,12 @@ def _most(around: Surroundings, step: Step, actor: str, others: Known) -> dict[s
 
 
 def _checks(step: Step, gaps: Sequence[Gap]) -> list[Check]:
+    """Evidence is not among them: it stands where it is uploaded."""
     open_ = {gap.guard for gap in gaps}
     return [
         Check(guard not in open_, guard.says, guard.code in _BY_CONTACT)
         for guard in step.needs
-        if guard.reads == HISTORY
+        if guard.reads == HISTORY and not kinds_wanted(guard)
     ]
 
 

@@ -277,8 +277,10 @@ class _Teller:
         form = PLAIN_ACTIONS.get(event.trigger) or self.rules.workflow(self.ticket).move(event.trigger)
         shown_already = {fingerprints.name} | ({"kind"} if event.kind == "evidence" else set())
         shown_already |= {"agent"} if event.kind == "assign" else set()
+        asked = () if form is None else form.facts
+        shown_already |= {fact.name for fact in asked if _nobody_said(fact, event.facts.get(fact.name))}
         given = {name: value for name, value in event.facts.items() if name not in shown_already}
-        pairs = words.named(given, () if form is None else form.facts)
+        pairs = words.named(given, asked)
         free = {str(given[name]) for name in ("text", "summary", "note", "message") if name in given}
         return [Said(label, value, quoted=value in free) for label, value in pairs]
 
@@ -483,6 +485,11 @@ def _event_line(ticket: Ticket, event: Event, before: Sequence[Clock], rules: Ru
         by_rule=event.actor == Actor.SYSTEM and event.kind == "move" and event.rule is not None,
         started=[clock for clock in event.clocks if (clock.rule, clock.due_at) not in known],
     )
+
+
+def _nobody_said(fact: Fact, value: Any) -> bool:
+    """What was filled in by itself: 已退金额 ¥0.00."""
+    return fact.default is not None and value == fact.default
 
 
 def _title(ticket: Ticket, event: Event, rules: Rules) -> str:

@@ -33,9 +33,9 @@ _LONGEST = 40
 
 
 def subject(ticket: Ticket, rules: Rules) -> list[Saying]:
-    """Reason and item: 尺码不合适, 马丁靴."""
+    """Reason and item: 尺码不合适, 马丁靴. A reason 其他 says nothing: what was asked for stands instead."""
     facts = {fact.name: fact for fact in words.facts_of(rules.workflow(ticket))}
-    name = next((one for one in _REASONS if ticket.fields.get(one) not in (None, "")), None)
+    name = next((one for one in _REASONS if ticket.fields.get(one) not in (None, "", "other")), None)
     parts = [] if name is None else [_saying(facts.get(name), name, ticket.fields[name])]
     item = ticket.fields.get("item_title") or ticket.item_no
     parts += [Saying(str(item))] if item else []
@@ -55,7 +55,7 @@ def about(ticket: Ticket, rules: Rules) -> list[Line]:
 
 
 def _lines(fact: Fact | None, name: str, value: Any) -> Iterator[Line]:
-    if value in (None, "") or name == "item_title":
+    if value in (None, "") or name == "item_title" or (name == "paid_fen" and not value):
         return
     if isinstance(value, Mapping):  # what a platform's export says of a ticket, in its own words
         for label, said in value.items():

@@ -7,11 +7,12 @@
     var dialog = document.getElementById("palette");
     if (!dialog) return;
     var input = dialog.querySelector("input"), list = dialog.querySelector("ul"), none = dialog.querySelector("[data-none]");
-    var offers = [], shown = [], at = 0, MOST = 40;
+    var offers = [], tickets = [], shown = [], at = 0, MOST = 40, asking = 0;
 
     function open() {
       input.value = "";
       at = 0;
+      tickets = [];
       draw();
       dialog.showModal();
       var ticket = window.desk.cursor ? window.desk.cursor() : dialog.dataset.ticket || "";
@@ -32,8 +33,25 @@
       found.sort(function (one, other) { return other.label.toLowerCase().includes(typed) - one.label.toLowerCase().includes(typed); });
       var asked = input.value.trim(), own = [];
       if (/^[A-Za-z]{2}-?\d{6}-?\d{3,}$|^\d{1,18}$/.test(asked)) own.push({ group: dialog.dataset.open, label: asked, href: "/t/" + encodeURIComponent(asked.toUpperCase()) });
-      own.push({ group: dialog.dataset.search, label: asked, href: "/?q=" + encodeURIComponent(asked) });
-      return own.length > 1 ? own.concat(found).slice(0, MOST) : found.slice(0, MOST - 1).concat(own);
+      var search = { group: dialog.dataset.search, label: asked, href: "/?q=" + encodeURIComponent(asked) };
+      // what arrives later stands below, so that nothing moves under the cursor
+      return own.concat(found.slice(0, MOST - 12), tickets, search);
+    }
+    // Tickets by what is in them, once the typing rests; an answer to an older question is dropped.
+    function look() {
+      clearTimeout(asking);
+      var asked = input.value.trim();
+      tickets = [];
+      if (asked.length < 2) return;
+      asking = setTimeout(function () {
+        fetch("/search.json?q=" + encodeURIComponent(asked)).then(function (answer) { return answer.json(); }).then(function (found) {
+          if (input.value.trim() !== asked) return;
+          tickets = found.tickets.map(function (one) {
+            return { group: one.number, label: [one.workflow, one.state, one.buyer, one.left].filter(Boolean).join(" · "), href: one.address };
+          });
+          draw();
+        }).catch(function () {});
+      }, 150);
     }
     function draw() {
       shown = matching();
@@ -62,7 +80,7 @@
       form.elements.back.value = location.pathname + location.search;
       form.submit();
     }
-    input.addEventListener("input", function () { at = 0; draw(); });
+    input.addEventListener("input", function () { at = 0; look(); draw(); });
     input.addEventListener("keydown", function (event) {
       var moves = { ArrowDown: 1, ArrowUp: -1 };
       if (event.isComposing) return;

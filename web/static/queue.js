@@ -229,7 +229,7 @@
   // A menu closes when another is opened, on Escape, and on a click elsewhere.
   function closeMenus() {
     var menus = Array.from(document.querySelectorAll("details.menu"));
-    menus.forEach(function (menu) { menu.addEventListener("toggle", function () { if (menu.open) menus.forEach(function (other) { if (other !== menu) other.open = false; }); }); });
+    menus.forEach(function (menu) { menu.addEventListener("toggle", function () { menu.classList.remove("edge"); if (menu.open && menu.querySelector("ul").getBoundingClientRect().right > document.documentElement.clientWidth - 8) menu.classList.add("edge"); if (menu.open) menus.forEach(function (other) { if (other !== menu) other.open = false; }); }); });
     document.addEventListener("click", function (event) { if (!event.target.closest("details.menu")) menus.forEach(function (menu) { menu.open = false; }); });
     document.addEventListener("keydown", function (event) {
       var open = menus.find(function (menu) { return menu.open; });
