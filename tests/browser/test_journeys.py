@@ -1,7 +1,7 @@
 """The main journeys of an agent's day, each whole: from the first click to the ticket that has moved.
 
-What else belongs to them stands with its page: bulk approval, also without JavaScript, in test_queue.py; the conflict of
-two agents, drafts and single steps by keyboard in test_ticket.py; opening by keyboard alone in test_new.py.
+What else belongs to them stands with its page: bulk approval, also without JavaScript, in test_queue.py; the conflict
+of two agents, drafts and single steps by keyboard in test_ticket.py; opening by keyboard alone in test_new.py.
 """
 
 from __future__ import annotations
