@@ -10,6 +10,7 @@ by the functions of invariants.py. What is about rows of several tickets, or abo
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections import defaultdict
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -247,6 +249,86 @@ FROM ticket WHERE trouble IS NOT NULL AND (alarm_at IS NULL OR trouble_count < 1
 """)
 
 
+# ── What hangs on tickets, and what is summed up of them ──
+
+FILE_WITHOUT_EVENT = query("""
+SELECT t.number, '凭证文件出自第 ' || CAST(a.seq AS TEXT) || ' 条记录，没有这一条登记凭证的记录'
+FROM attachment a JOIN ticket t ON t.id = a.ticket_id
+LEFT JOIN ticket_event e ON e.ticket_id = a.ticket_id AND e.seq = a.seq AND e.kind = 'evidence'
+WHERE e.id IS NULL ORDER BY t.id
+""")
+
+FILE_TWICE = query("""
+SELECT min(t.number), '有 ' || CAST(count(*) AS TEXT) || ' 条凭证指着同一个文件'
+FROM attachment a JOIN ticket t ON t.id = a.ticket_id GROUP BY a.file HAVING count(*) > 1 ORDER BY min(t.id)
+""")
+
+TWO_GROUPS = query("""
+SELECT t.number, '属于 ' || CAST(count(*) AS TEXT) || ' 个小组'
+FROM ticket_team o JOIN ticket t ON t.id = o.ticket_id GROUP BY t.id, t.number HAVING count(*) > 1 ORDER BY t.id
+""")
+
+GROUP_UNKNOWN = query("""
+SELECT t.number, '所属的小组（编号 ' || CAST(o.team_id AS TEXT) || '）不存在'
+FROM ticket_team o JOIN ticket t ON t.id = o.ticket_id LEFT JOIN team g ON g.id = o.team_id
+WHERE g.id IS NULL ORDER BY t.id
+""")
+
+HANDED_WITHOUT_EVENT = query("""
+SELECT t.number, '转交没有对应的记录'
+FROM transfer o JOIN ticket t ON t.id = o.ticket_id
+WHERE NOT EXISTS (
+    SELECT 1 FROM ticket_event e WHERE e.ticket_id = o.ticket_id AND e.kind = 'assign' AND e.recorded_at = o.at
+) ORDER BY t.id
+""")
+
+_ALIKE = "day, shop_id, workflow, policy, measure, person, cause"
+SUMS = query(f"""
+SELECT NULL, day || ' 店铺 ' || CAST(shop_id AS TEXT) || ' 的 ' || measure || ' 记着 ' || CAST(sum(kept) AS TEXT)
+    || ' 笔、合计 ' || CAST(sum(kept_amount) AS TEXT) || '，逐张加起来是 ' || CAST(sum(there) AS TEXT) || ' 笔、合计 '
+    || CAST(sum(amount) AS TEXT)
+FROM (
+    SELECT {_ALIKE}, count AS kept, amount AS kept_amount, 0 AS there, 0 AS amount FROM measured_day
+    UNION ALL SELECT {_ALIKE}, 0, 0, 1, amount FROM measured
+) both_of_them
+GROUP BY {_ALIKE} HAVING sum(kept) <> sum(there) OR sum(kept_amount) <> sum(amount) ORDER BY {_ALIKE}
+""")  # noqa: S608 -- names of columns
+
+
+def files_are_there(connection: Connection, folder: Path, *, read_them: bool) -> Iterator[Break]:
+    """Of every row: its file is in the evidence folder, as long as it was, and (`read_them`) the same bytes."""
+    after = 0
+    while rows := _rows(connection, FILES, after, _BATCH):
+        after = rows[-1][0]
+        yield from _wrong_files(rows, folder, read_them=read_them)
+
+
+def newest_files(connection: Connection, folder: Path, count: int) -> Iterator[Break]:
+    """The same of the last so many, with their bytes."""
+    yield from _wrong_files(_rows(connection, NEWEST_FILES, count), folder, read_them=True)
+
+
+def _wrong_files(rows: Sequence[tuple[Any, ...]], folder: Path, *, read_them: bool) -> Iterator[Break]:
+    for _, number, name, length, digest in rows:
+        place = folder / name[:2] / name
+        if not place.is_file():
+            yield Break(number, f"凭证文件 {name} 不见了")
+        elif place.stat().st_size != length:
+            yield Break(number, f"凭证文件 {name} 有 {place.stat().st_size} 字节，应有 {length}")
+        elif read_them and _sha256(place) != digest:
+            yield Break(number, f"凭证文件 {name} 的内容与上传时不一样")
+
+
+_FILE = "SELECT a.id, t.number, a.file, a.bytes, a.sha256 FROM attachment a JOIN ticket t ON t.id = a.ticket_id"
+FILES = f"{_FILE} WHERE a.id > ? ORDER BY a.id LIMIT ?"
+NEWEST_FILES = f"{_FILE} ORDER BY a.id DESC LIMIT ?"
+
+
+def _sha256(place: Path) -> str:
+    with place.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def too_many_parked(connection: Connection) -> Iterator[Break]:
     [(parked,)] = _rows(connection, "SELECT count(*) FROM ticket WHERE trouble IS NOT NULL")
     if parked > PARKED_AT_MOST:
@@ -357,7 +439,8 @@ def answers_survive_power_loss(connection: Connection) -> Iterator[Break]:
         yield Break(None, f"synchronous 是 {synchronous}，应是 2（FULL）：断电会丢已答复的")
 
 
-def _durability(connection: Connection) -> str:
+def durability(connection: Connection) -> str:
+    """What of the server speaks against it; "" if nothing does."""
     if connection.dialect.name == "sqlite":
         return "内存数据库，关了就没有" if in_memory(connection.engine) else ""
     settings = ("fsync", "synchronous_commit", "full_page_writes")
@@ -366,7 +449,8 @@ def _durability(connection: Connection) -> str:
     return f"注意：这台服务器关掉了 {'、'.join(off)}，断电会丢已答复的" if off else ""
 
 
-_CHILDREN = ("ticket_event", "payment", "outbox", "waybill", "command")
+_CHILDREN = ("ticket_event", "payment", "outbox", "waybill", "command", "attachment", "ticket_team", "transfer")
+_OF_A_SHOP = ("outbox", "waybill", "command", "attachment", "ticket_team", "transfer")
 _BY_HTTP = "要与客户端自己留的请求历史比对"
 
 PROMISES = [
@@ -436,7 +520,7 @@ PROMISES = [
         "I-20", "一笔钱只付一次，付款都有让它付出去的记录",
         "账上每张工单每种用途一行、幂等键不重复；逐张：有付款当且仅当有打款的记录，付了当且仅当退款成功",
         invariants.money_has_its_event, [PAID_TWICE, PAID_UNDER_ONE_KEY]),
-    Promise("I-21", "合计等于各项之和", "", not_applicable="没有存下来的合计，报表都是现算的"),
+    Promise("I-21", "合计等于各项之和", "报表按天的合计与逐张的明细比对，笔数和数额都一样", whole=[SUMS]),
     Promise(
         "I-22", "工单一张不少，编号不重复",
         "逐张：开单记录恰一条，编号与类型和开单日相符；各表没有工单已不在的行；发出的编号个个有工单",
@@ -452,9 +536,12 @@ PROMISES = [
     Promise(
         "I-25", "一行数据只属于一家店铺",
         "逐条：记录、账与工单同店；发件箱、运单、请求、关联同店",
-        invariants.one_shop, [*(_of_another_shop(table) for table in ("outbox", "waybill", "command")),
+        invariants.one_shop, [*(_of_another_shop(table) for table in _OF_A_SHOP),
                               LINKED_ACROSS_SHOPS]),
-    Promise("I-26", "凭证文件齐全", "", not_applicable="凭证只登记种类，没有文件"),
+    Promise(
+        "I-26", "凭证文件齐全，每个文件只属于一张工单",
+        "每行凭证有登记它的记录；文件在凭证文件夹里，大小一样；加 --files 时内容的 SHA-256 也一样",
+        whole=[FILE_WITHOUT_EVENT, FILE_TWICE]),
     Promise(
         "I-27", "记录的哈希链接得上",
         "逐条：按内容重算哈希，接前一条的哈希，最后一条与工单记着的相同（另存一份才防得住整链重写）",
@@ -477,14 +564,23 @@ PROMISES = [
         "SQLite：STRICT 表，数都是整数；PostgreSQL：列类型；逐行：读得出来", whole=[columns_have_their_types]),
     Promise(
         "D8", "答复过的断电不丢", "SQLite：journal_mode=WAL，synchronous=FULL", whole=[answers_survive_power_loss]),
+    Promise(
+        "T-01", "一张工单至多属于一个小组，每次转交有记录",
+        "小组存在；转交时间与那次转交的记录相同", whole=[TWO_GROUPS, GROUP_UNKNOWN, HANDED_WITHOUT_EVENT]),
 ]  # fmt: skip
 
 
 # ── Auditing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def audit(engine: Engine, rules: Rules, *, limit: int | None = None) -> Report:
-    """Checks every invariant in one read-only snapshot. `limit`: only the newest tickets; the queries still see all."""
+def audit(
+    engine: Engine, rules: Rules, *, limit: int | None = None, folder: Path | None = None, read_files: bool = False
+) -> Report:
+    """Checks every invariant in one read-only snapshot. `limit`: only the newest tickets; the queries still see all.
+
+    folder       where the files of evidence are: without it they are not looked at
+    read_files   all their bytes, too
+    """
     started, at = time.monotonic(), clock.now()
     with reading(engine) as connection:
         found = _Found(rules)
@@ -492,12 +588,16 @@ def audit(engine: Engine, rules: Rules, *, limit: int | None = None) -> Report:
             for whole in promise.whole:
                 for broken in whole(connection):
                     found.broken(promise.id, broken)
+        if folder is not None:
+            for broken in files_are_there(connection, folder, read_them=read_files):
+                found.broken("I-26", broken)
         for case in _cases(connection, rules, found, limit):
             found.look_at(case)
         if limit is None:
             _numbers_given_out(connection, found)
         notes = {"I-11": found.lateness(), "I-14": found.waiting(), "I-32": _parked(connection)}
-        notes |= {"I-33": _heartbeat(connection), "D8": _durability(connection)}
+        notes |= {"I-33": _heartbeat(connection), "D8": durability(connection)}
+        notes["I-26"] = "" if read_files else "没有看文件" if folder is None else "没有读内容，加 --files 逐个读"
     checks = tuple(found.check(promise, notes.get(promise.id, "")) for promise in PROMISES)
     return Report(at, time.monotonic() - started, found.tickets, found.events, checks, limit)
 

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from aftersales.application import Application
+    from aftersales.settings import Settings
 
 app = typer.Typer(
     name="aftersales",
@@ -55,14 +56,18 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def _application(database_url: str | None = None, *, upgrade: bool = False) -> Application:
-    from aftersales import database
-    from aftersales.application import assemble
+def _settings(database_url: str | None) -> Settings:
     from aftersales.settings import Settings
 
     settings = Settings()
-    if database_url is not None:
-        settings = settings.model_copy(update={"database_url": database_url})
+    return settings if database_url is None else settings.model_copy(update={"database_url": database_url})
+
+
+def _application(database_url: str | None = None, *, upgrade: bool = False) -> Application:
+    from aftersales import database
+    from aftersales.application import assemble
+
+    settings = _settings(database_url)
     if upgrade:
         database.migrate(settings.database_url)
     elif (schema := database.check_schema(settings.database_url)).found != schema.wanted:
@@ -278,17 +283,91 @@ def import_file(
 
 
 @app.command()
-def audit(db: DatabaseUrl = None, as_json: Json = False) -> None:
+def audit(
+    db: DatabaseUrl = None,
+    files: Annotated[bool, typer.Option("--files", help="凭证文件也逐个重算 SHA-256。")] = False,
+    as_json: Json = False,
+) -> None:
     """只读检查全部不变量和事件哈希链。Checks every invariant, read-only."""
     from aftersales import audit as auditing
 
     application = _application(db)
-    found = auditing.audit(application.engine, application.rules())
+    folder = application.settings.evidence_folder
+    found = auditing.audit(application.engine, application.rules(), folder=folder, read_files=files)
     if as_json:
         _print_json(found.to_json())
     else:
         typer.echo(auditing.render(found))
     raise SystemExit(0 if found.ok else 1)
+
+
+@app.command()
+def doctor(db: DatabaseUrl = None, as_json: Json = False) -> None:
+    """这套安装好不好：一项一行，不好的写明怎么办。Is this installation sound? With remedies."""
+    from pydantic import ValidationError
+
+    from aftersales import doctor as examining
+
+    try:
+        settings = _settings(db)
+        findings = list(examining.examine(settings))
+    except ValidationError as problem:
+        wrong = "、".join(f"AFTERSALES_{str(error['loc'][0]).upper()}" for error in problem.errors())
+        findings = [examining.Finding("设置", f"{wrong} 的值看不懂", "请照 docs/operating.md 的设置表改好")]
+    except ValueError as problem:
+        findings = [examining.Finding("设置", str(problem), "请改好 AFTERSALES_DATABASE_URL")]
+    if as_json:
+        _print_json(examining.to_json(findings))
+    else:
+        typer.echo("\n".join(map(str, findings)))
+    raise SystemExit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command()
+def backup(
+    to: Annotated[Path, typer.Argument(help="新的文件夹，还不能有。")],
+    db: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """备份数据库和凭证文件，不用停机。A consistent copy of database and evidence, while people work."""
+    from aftersales import backup as backing_up
+
+    settings = _settings(db)
+    if settings.database_url.startswith("postgres"):
+        _fail(backing_up.postgres_advice(settings, to, restoring=False), 2)
+    try:
+        made = backing_up.back_up(settings, to)
+    except backing_up.BackupError as problem:
+        _fail(str(problem))
+    if as_json:
+        _print_json(backing_up.to_json(made))
+    else:
+        size = f"{made.bytes / 1e6:.1f} MB"
+        typer.echo(f"备份好了：{to}，{made.tickets} 张工单，{len(made.files) - 1} 个凭证文件，{size}")
+    if made.lacking:
+        first = "、".join(made.lacking[:3])
+        _fail(f"备份可用，但 {len(made.lacking)} 个凭证文件缺失或与上传时不一样（{first} 等），请从以前的备份找回")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="aftersales backup 做的文件夹。")],
+    replace: Annotated[bool, typer.Option("--replace", help="替换现有数据；原来的留在旁边。")] = False,
+    db: DatabaseUrl = None,
+) -> None:
+    """从备份恢复，恢复后自动审计。Restores a backup, and audits what was restored."""
+    from aftersales import backup as backing_up
+
+    settings = _settings(db)
+    if settings.database_url.startswith("postgres"):
+        _fail(backing_up.postgres_advice(settings, source, restoring=True), 2)
+    try:
+        found, kept = backing_up.restore(settings, source, replace=replace)
+    except backing_up.BackupError as problem:
+        _fail(str(problem))
+    beside = "" if kept is None else f"；原来的在 {kept}"
+    typer.echo(f"已恢复 {found.started_at} 的备份，{found.tickets} 张工单{beside}")
+    audit(db, files=True, as_json=False)
 
 
 @app.command()

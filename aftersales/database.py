@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from aftersales.models import TRIGGERS, metadata, search
+from aftersales.models import TRIGGERS, metadata, search, tickets
 from aftersales.rows import from_json, to_json
 
 __all__ = [
@@ -49,12 +50,14 @@ __all__ = [
     "create_all",
     "create_engine",
     "in_memory",
+    "libpq_url",
     "migrate",
     "migrating",
     "pool_use",
     "reading",
     "schema_of",
     "shown",
+    "sqlite_file",
     "writing",
 ]
 
@@ -68,6 +71,8 @@ _CACHE_KIB = 16_384
 _OLDEST_SQLITE = (3, 37)
 _READS = "aftersales_reads"
 _MIGRATES = "aftersales_migrates"
+# they are looked for by name, below
+warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index ix_ticket_")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: any number, but the same for everybody who migrates this product
 _MIGRATION_LOCK = 20220930
@@ -105,6 +110,20 @@ def shown(url: str | URL) -> str:
     parsed = _parsed(url)
     hidden = {key: "***" if "password" in key else value for key, value in parsed.query.items()}
     return parsed.set(query=hidden).render_as_string(hide_password=True)
+
+
+def sqlite_file(url: str | URL) -> Path | None:
+    """The file of a SQLite database; None for one in memory and for PostgreSQL."""
+    parsed = _parsed(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parsed.database))
+
+
+def libpq_url(url: str | URL) -> str:
+    """The URL as PostgreSQL's own programs take it, without passwords."""
+    parsed = _parsed(url).set(drivername="postgresql", password=None)
+    return parsed.difference_update_query([key for key in parsed.query if "password" in key]).render_as_string()
 
 
 def _parsed(url: str | URL) -> URL:
@@ -425,14 +444,16 @@ def schema_of(connection: Connection) -> Schema:
 
 
 def _compared(name: str | None, kind: str, _parents: Any) -> bool:
-    """The tables of the search, and those that SQLite keeps for them, are in no metadata."""
+    """In no metadata: the tables of the search, those that SQLite keeps for them, and indexes on expressions."""
+    if kind == "index":
+        return name not in tickets.RARE
     return kind != "table" or not str(name).startswith(search.NAME)
 
 
 def _missing_by_name(connection: Connection) -> list[str]:
     found = inspect(connection).get_table_names()
     words = [] if search.NAME in found else [f"missing: table {search.NAME}"]
-    return [*words, *_missing_checks(connection), *_missing_triggers(connection)]
+    return [*words, *_missing_indexes(connection), *_missing_checks(connection), *_missing_triggers(connection)]
 
 
 def _newest() -> str:
@@ -450,6 +471,16 @@ def _missing_checks(connection: Connection) -> list[str]:
         found = {check["name"] for check in inspector.get_check_constraints(table.name)}
         missing += [f"missing: constraint {name}" for name in sorted(wanted - found)]
     return missing
+
+
+def _missing_indexes(connection: Connection) -> list[str]:
+    """Those on expressions."""
+    of_kind = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
+        "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()",
+    }
+    found = {name for (name,) in connection.exec_driver_sql(of_kind[connection.dialect.name])}
+    return [f"missing: index {name}" for name in tickets.RARE if name not in found]
 
 
 def _missing_triggers(connection: Connection) -> list[str]:

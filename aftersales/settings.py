@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
+from pydantic import model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,6 +17,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AFTERSALES_", env_file=".env", extra="ignore")
 
     database_url: str = "sqlite:///aftersales.db"
+    #: a file with the password of the database, so that it stands in no address and in no environment
+    database_password_file: Path | None = None
     #: of the training ground, which is never the database above
     sandbox_database_url: str = "sqlite:///sandbox.db"
     #: holidays and make-up days published since, or a shop's corrections: see work_calendar.py
@@ -42,6 +46,14 @@ class Settings(BaseSettings):
     shop: str = "我的店铺"
     #: of the log on stderr: `text` for people, `json` for programs (logs.py)
     log_format: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _with_password(self) -> Settings:
+        file, head, rest = self.database_password_file, *self.database_url.partition("@")[::2]
+        if file is not None and head.startswith("postgresql") and head.count(":") == 1:
+            password = file.read_text(encoding="utf-8").removesuffix("\n")
+            self.database_url = f"{head}:{quote(password, safe='')}@{rest}"
+        return self
 
     @property
     def evidence_folder(self) -> Path:

@@ -4,9 +4,10 @@
     python benchmarks/pages.py --db sqlite:////tmp/filled.db --json
 
 Asks every page of a filled database (filled.py) through the whole site, in this process and without a network, and
-prints the first time (what is kept for later is not kept yet), the median and the 95th percentile in milliseconds, the median of the processor time that this process spent (on
-a busy machine the figure to trust; with SQLite it is all the work there is), and the ratio of the latter to `/me`, a
-page that shows next to nothing. Pages are asked in turn, so that a busy moment falls on all alike. What does not exist
+prints the first time (what is kept for later is not kept yet), the median and the 95th percentile in milliseconds, the
+median of the processor time that this process spent (on a busy machine the figure to trust; with SQLite it is all the
+work there is), and the ratio of the latter to `/me`, a page that shows next to nothing. Pages are asked in turn, so
+that a busy moment falls on all alike. What does not exist
 is told and left out.
 """
 

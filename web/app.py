@@ -68,7 +68,6 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if scheduler is not None:
             await run_in_threadpool(scheduler.start)
-        machine.draw_ahead(rules_provider())
         yield
         if scheduler is not None:
             await run_in_threadpool(scheduler.stop)

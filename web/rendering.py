@@ -112,6 +112,12 @@ def offer(**more: Any) -> None:
     _templates.globals |= more
 
 
+def compile_all() -> None:
+    """Every template: the first look at each page need not wait for that."""
+    for name in _templates.list_templates(extensions=["html"]):
+        _templates.get_template(name)
+
+
 def page(
     name: str, context: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:

@@ -13,11 +13,12 @@ from urllib.parse import urlencode
 
 from aftersales.clocks import PLATFORM_DEADLINE
 from aftersales.decide import Rules
-from aftersales.reports.figures import NOTHING, Figures, Scope, Sum
+from aftersales.reports.figures import NOBODY, NOTHING, Figures, Scope, Sum
 from aftersales.reports.measures import Measure
 from aftersales.reports.sheets import Sheet
 from aftersales.workflows import facts
 from aftersales.workflows.vocabulary import Fact
+from web import words
 from web.i18n import gettext, translated
 
 ONE_DAY = timedelta(days=1)
@@ -27,7 +28,8 @@ PARTIES = {
     "快递": (Measure.WAITED_COURIER, Measure.EXPIRED_COURIER),
     "平台": (Measure.WAITED_PLATFORM, Measure.EXPIRED_PLATFORM),
 }
-PURPOSES = {"refund": "退款", "repair_cost": "维修费", "compensation": "补偿"}
+REFUND = "refund"
+PURPOSES = {REFUND: "退款", "repair_cost": "维修费", "compensation": "补偿"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     note: str = ""
     bars: int | None = None
+    #: the first column holds ids of rules, which are never broken
+    codes: bool = False
 
     @property
     def most(self) -> float:
@@ -111,16 +115,24 @@ class Links:
 
 def tiles(now: Figures, then: Figures, links: Links) -> list[Tile]:
     def share(label: str, about: str, part: Measure, *rest: Measure) -> Tile:
-        cells = [Cell("share", one.share(part, *rest), links(part)) for one in (now, then)]
+        cells = [
+            share_cell(one.of(part).count, sum(one.of(it).count for it in rest), part, rest[0], links)
+            for one in (now, then)
+        ]
         return Tile(label, cells[0], cells[1], "up", about)
 
     def part_of(label: str, about: str, part: Measure, whole: Measure, better: str) -> Tile:
-        cells = [Cell("share", _ratio(one.of(part).count, one.of(whole).count), links(part)) for one in (now, then)]
+        counts = [(one.of(part).count, one.of(whole).count) for one in (now, then)]
+        cells = [share_cell(some, of_all - some, part, whole, links) for some, of_all in counts]
         return Tile(label, cells[0], cells[1], better, about)
 
     def money(label: str, about: str, measure: Measure) -> Tile:
-        cells = [Cell("fen", one.of(measure).amount, links(measure)) for one in (now, then)]
-        return Tile(label, cells[0], cells[1], "", about)
+        cells = [Cell("fen", one.of(measure, REFUND).amount, links(measure, cause=REFUND)) for one in (now, then)]
+        return Tile(label, cells[0], before(cells[1]), "", about)
+
+    def before(cell: Cell) -> Cell:
+        """Nothing that happened is no zero."""
+        return cell if then.any else Cell(cell.kind, None)
 
     first = [Cell("seconds", one.of(Measure.RESPONDED).mean, links(Measure.RESPONDED)) for one in (now, then)]
     missed = [Cell("count", one.of(Measure.MISSED).count, links(Measure.MISSED)) for one in (now, then)]
@@ -130,11 +142,16 @@ def tiles(now: Figures, then: Figures, links: Links) -> list[Tile]:
         part_of("2 分钟内首次响应", "开单后 2 分钟内客服有回应的，占有回应的", fast, answered, "up"),
         Tile("平均首次响应", first[0], first[1], "down", "从开单到客服第一次沟通或办理"),
         part_of("解决率", "这段时间开的单里，已经办结的", Measure.RESOLVED, Measure.OPENED, "up"),
-        Tile("商家超时", missed[0], missed[1], "down", "到期没有办，由系统按规则推进的"),
+        Tile("商家超时", missed[0], before(missed[1]), "down", "到期没有办，由系统按规则推进的"),
         part_of("重开率", "这段时间开的单里，接着上一单重新发起的", Measure.REOPENED, Measure.OPENED, "down"),
-        money("系统退款", "到期由系统按规则付的钱", Measure.PAID_BY_ROBOT),
-        money("人工退款", "客服同意付的钱", Measure.PAID_BY_PEOPLE),
+        money("系统退款", "到期由系统按规则退的款", Measure.PAID_BY_ROBOT),
+        money("人工退款", "客服同意退的款", Measure.PAID_BY_PEOPLE),
     ]
+
+
+def share_cell(part: int, rest: int, measure: Measure, other: Measure, links: Links, **only: str) -> Cell:
+    """Of `part` in part plus rest. It opens its part, and where that is empty the others."""
+    return Cell("share", _ratio(part, part + rest), links(measure if part else other, **only))
 
 
 def _ratio(part: int, whole: int) -> float | None:
@@ -166,17 +183,18 @@ def _people(now: Figures, links: Links, names: Mapping[str, str]) -> Table:
     people = sorted(everyone, key=lambda one: (not one, -steps.get(one, NOTHING).count, one))
     rows = []
     for one in people:
-        ended = met.get(one, NOTHING).count + missed.get(one, NOTHING).count
-        first = answered.get(one, NOTHING)
+        on_time, late = met.get(one, NOTHING).count, missed.get(one, NOTHING).count
+        first, at_once = answered.get(one, NOTHING), fast.get(one, NOTHING).count
+        whose = {"person": one or NOBODY}
         rows.append(
             [
                 Cell("data", names.get(one, one)) if one else Cell("label", "没有记名"),
-                Cell("count", steps.get(one, NOTHING).count, links(Measure.STEP, person=one)),
-                Cell("share", _ratio(met.get(one, NOTHING).count, ended), links(Measure.MET, person=one)),
-                Cell("count", missed.get(one, NOTHING).count, links(Measure.MISSED, person=one)),
-                Cell("share", _ratio(fast.get(one, NOTHING).count, first.count), links(Measure.RESPONDED, person=one)),
-                Cell("seconds", first.mean, links(Measure.RESPONDED, person=one)),
-                Cell("fen", paid.get(one, NOTHING).amount, links(Measure.PAID_BY_PEOPLE, person=one)),
+                Cell("count", steps.get(one, NOTHING).count, links(Measure.STEP, **whose)),
+                share_cell(on_time, late, Measure.MET, Measure.MISSED, links, **whose),
+                Cell("count", late, links(Measure.MISSED, **whose)),
+                share_cell(at_once, first.count - at_once, Measure.RESPONDED_FAST, Measure.RESPONDED, links, **whose),
+                Cell("seconds", first.mean, links(Measure.RESPONDED, **whose)),
+                Cell("fen", paid.get(one, NOTHING).amount, links(Measure.PAID_BY_PEOPLE, **whose)),
             ]
         )
     head = ("人", "办理步数", "按时率", "超时", "2 分钟内响应", "平均首次响应", "同意付的钱")
@@ -197,7 +215,7 @@ def _missed(now: Figures, links: Links, rules: Rules) -> Table:
                 ]
             )
     rows.sort(key=lambda row: -row[3].value)
-    return Table("missed", "超时：依据哪一条", ("编号", "规则名", "轮到谁", "次数"), rows[:20], bars=3)
+    return Table("missed", "超时：依据哪一条", ("编号", "规则名", "轮到谁", "次数"), rows[:20], bars=3, codes=True)
 
 
 def _waiting(now: Figures, links: Links) -> Table:
@@ -219,11 +237,12 @@ def _longest(now: Figures, links: Links, rules: Rules) -> Table:
     found = []
     for party, (waited, _) in PARTIES.items():
         for cause, value in now.by_cause(waited):
-            cells = [Cell("label", state_label(rules, cause)), Cell("label", party)]
-            numbers = [Cell("count", value.count, links(waited, cause=cause)), Cell("seconds", value.mean)]
+            link = links(waited, cause=cause)
+            cells = [*state_cells(rules, cause), Cell("label", party)]
+            numbers = [Cell("count", value.count, link), Cell("seconds", value.mean, link)]
             found.append([*cells, *numbers])
-    found.sort(key=lambda row: -(row[3].value or 0))
-    return Table("longest", "停得最久的步骤", ("步骤", "等谁", "次数", "平均停留"), found[:10], bars=3)
+    found.sort(key=lambda row: -(row[4].value or 0))
+    return Table("longest", "停得最久的步骤", ("类型", "步骤", "等谁", "次数", "平均停留"), found[:10], bars=4)
 
 
 def _money(now: Figures, links: Links) -> Table:
@@ -270,7 +289,13 @@ def _targets(now: Figures, links: Links, rules: Rules) -> Table:
         for cause, value in now.by_cause(Measure.TARGET_MISSED)
     ]
     return Table(
-        "targets", "店内目标没有达到", ("编号", "目标", "次数"), rows, "店内目标只提醒，不影响平台时限", bars=2
+        "targets",
+        "店内目标没有达到",
+        ("编号", "目标", "次数"),
+        rows,
+        "店内目标只提醒，不影响平台时限",
+        bars=2,
+        codes=True,
     )
 
 
@@ -293,13 +318,13 @@ def rule_label(rules: Rules, rule_id: str) -> str:
     return next((rule.label for book in books for rule in book.rules if rule.id == rule_id), rule_id)
 
 
-def state_label(rules: Rules, name: str) -> str:
-    """Types share names of states, and call them alike."""
-    for workflow in rules.catalog.workflows.values():
-        for state in workflow.states:
-            if state.name == name:
-                return state.label
-    return name
+def state_cells(rules: Rules, cause: str) -> tuple[Cell, Cell]:
+    """`refund.inspecting` -> the type, the state."""
+    workflow, _, state = cause.partition(".")
+    return (
+        Cell("label", words.workflow_label(rules, workflow)),
+        Cell("label", words.state_label(rules, workflow, state)),
+    )
 
 
 def reason_label(cause: str) -> str | None:
@@ -316,7 +341,7 @@ def reason_label(cause: str) -> str | None:
 
 @dataclass(frozen=True)
 class Bar:
-    """One day of the chart: `parts` are (class, height of 100, top of 100)."""
+    """One day of the chart: `counts` are (measure, how many); `parts` are (class, height of 100, top of 100)."""
 
     day: date
     counts: Mapping[str, int]

@@ -17,6 +17,8 @@ from aftersales.sandbox import Sandbox
 from aftersales.serving import collect_garbage_rarely, make_scheduler
 from web.app import create_app
 from web.live import Live
+from web.site import Site
+from web.warm import warm
 
 
 def serve(application: Application, *, host: str, port: int, scheduler: bool, sandbox: bool = False) -> None:
@@ -42,11 +44,17 @@ def serve(application: Application, *, host: str, port: int, scheduler: bool, sa
 
 
 class Server(uvicorn.Server):
-    """Stops at once: uvicorn waits for every answer, and a stream of live changes has no end of its own."""
+    """Once it answers, makes ready what a first look would wait for (warm.py). Stops at once: uvicorn waits for every
+    answer, and a stream of live changes has no end of its own."""
 
     def __init__(self, pages: FastAPI, **options: Any) -> None:
         super().__init__(uvicorn.Config(pages, **options))
         self._live: Live = pages.state.live
+        self._site: Site = pages.state.site
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        warm(self._site)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._live.close()

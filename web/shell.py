@@ -83,9 +83,11 @@ def shell() -> Shell:
 
 
 def here(path: str) -> str:
-    """The room a page belongs to, "" for none; tickets belong to the queue."""
-    if path == "/" or path.startswith(("/t/", "/new")):
+    """The room a page belongs to, "" for none; tickets and views belong to the queue, canned replies to the team."""
+    if path == "/" or path.startswith(("/t/", "/new", "/views", "/bulk")):
         return "/"
+    if path.startswith("/replies"):
+        return "/team"
     return next((room.path for room in ROOMS[1:] if path == room.path or path.startswith(room.path + "/")), "")
 
 

@@ -309,6 +309,24 @@ class RuleFileRow(SQLModel, table=True):
     accepted_at: datetime = instant()
 
 
+# ── What few tickets have, and the queue is filtered by too ───────────────────────────────────────────────────────────
+#
+# Each has a small index, on nothing that the sweep changes. They are on expressions, which SQLAlchemy does not read
+# back from SQLite, so they stand here as they are made.
+
+LEVEL, MEMBER = (f"CAST(fields ->> '{name}' AS TEXT)" for name in ("complaint_level", "member_level"))
+#: what a ticket is about, 分; below LARGE_FEN there are many
+AMOUNT = "coalesce(refund_fen, CAST(CAST(fields ->> 'amount_fen' AS TEXT) AS BIGINT), paid_fen)"
+LARGE_FEN = 50_000
+RARE = {
+    name: f"CREATE INDEX {name} ON ticket (({expression}), id) WHERE closed_at IS NULL AND {condition}"
+    for name, expression, condition in (
+        ("ix_ticket_level", LEVEL, f"{LEVEL} IS NOT NULL"),
+        ("ix_ticket_member", MEMBER, f"{MEMBER} IS NOT NULL"),
+        ("ix_ticket_large", AMOUNT, f"{AMOUNT} >= {LARGE_FEN}"),
+    )
+}
+
 # ── Append-only (I-28), held by the database ──────────────────────────────────────────────────────────────────────────
 #
 # The migration has its own copy of these statements, as of every table: a migration is history and must not change
@@ -367,6 +385,8 @@ BEGIN
         MESSAGE = TG_TABLE_NAME || ' may not be changed like this: ' || TG_NAME;
 END $$"""
 
+for _statement in RARE.values():
+    event.listen(metadata, "after_create", DDL(_statement))
 for _statement in (REFUSE, *TRIGGERS["postgresql"].values()):
     event.listen(metadata, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
 for _statement in TRIGGERS["sqlite"].values():

@@ -221,7 +221,7 @@ def unsent(engine: Engine) -> Unsent:
 def meters(engine: Engine) -> Meters:
     """What all schedulers ever counted."""
     with reading(engine) as connection:
-        return read(dict(connection.execute(select(_METER.name, _METER.value)).tuples().all()))
+        return read({row.name: row.value for row in connection.execute(select(_METER.name, _METER.value))})
 
 
 @dataclass(frozen=True, slots=True)

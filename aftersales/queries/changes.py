@@ -48,6 +48,15 @@ def newest_event(engine: Engine) -> int:
         return newest
 
 
+def newest_recorded(engine: Engine) -> datetime | None:
+    """When the last event was written down; None before the first."""
+    with reading(engine) as connection:
+        newest: datetime | None = connection.execute(
+            select(_EVENT.c.recorded_at).order_by(_EVENT.c.id.desc()).limit(1)
+        ).scalar()
+        return newest
+
+
 def changed_after(engine: Engine, event_id: int, limit: int, *, late: Collection[int] = ()) -> list[Changed]:
     """Events with a greater id, the oldest first, `limit` at most; and those of `late` that are there by now."""
     wanted = or_(_EVENT.c.id > event_id, _EVENT.c.id.in_(late)) if late else _EVENT.c.id > event_id

@@ -11,12 +11,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Engine, Select, Text, and_, cast, func, or_, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Engine,
+    Select,
+    Text,
+    and_,
+    any_,
+    cast,
+    func,
+    intersect,
+    literal,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from aftersales import store
 from aftersales.clock import SHANGHAI
 from aftersales.database import Connection, reading
-from aftersales.models import metadata
+from aftersales.models import metadata, tickets
 from aftersales.queries import search
 from aftersales.rows import EVENT, event_from_row
 from aftersales.ticket import Event, Ticket
@@ -27,6 +43,12 @@ _HOUR = timedelta(hours=1)
 MOST = 500
 DUE = ("4h", "today", "72h")
 MARKS = ("late", "escalated", "paused", "provisional", "no_rule", "trouble")
+#: What so many tickets have is not listed before the queue is walked: it is met soon. Fewer are looked at one by one.
+MANY, FEW = 30_000, 200
+#: the same on PostgreSQL, which guesses how rare a thing is, and often wrong
+LISTED = 2_000
+#: tickets that are looked at one by one for a common word
+SOON = 400
 
 
 @dataclass(frozen=True)
@@ -103,6 +125,9 @@ _ODD = text(
 LEVEL, MEMBER = _field("complaint_level"), _field("member_level")
 #: what a ticket is about: the money released, else asked for, else paid
 AMOUNT = func.coalesce(_C.refund_fen, cast(_field("amount_fen"), BigInteger), _C.paid_fen)
+#: the same words as in their indexes
+_HAS_LEVEL, _HAS_MEMBER = text(f"{tickets.LEVEL} IS NOT NULL"), text(f"{tickets.MEMBER} IS NOT NULL")
+_IS_LARGE = text(f"{tickets.AMOUNT} >= {tickets.LARGE_FEN}")
 PAUSED, NO_RULE = text("ticket.paused <> '[]'"), text("ticket.no_clock_reason = 'policy_missing'")
 
 
@@ -140,12 +165,12 @@ def _asked(dialect: str, wanted: Wanted, now: datetime) -> list[Any]:
         for column, value in (
             (_C.workflow, wanted.workflow),
             (_C.policy, wanted.policy),
-            (_C.shop_id, wanted.shop_id),
-            (LEVEL, wanted.level),
-            (MEMBER, wanted.member),
+            # the sum keeps SQLite from an index that begins with the shop, and from sorting all that it has
+            (_C.shop_id if dialect == "postgresql" else _C.shop_id + 0, wanted.shop_id),
         )
         if value not in ("", None)
     ]
+    conditions += [condition for rare in _rare(wanted).values() for condition in rare]
     if wanted.states is not None:
         conditions.append(_in_states(wanted.states))
     if wanted.owners is not None:
@@ -154,14 +179,24 @@ def _asked(dialect: str, wanted: Wanted, now: datetime) -> list[Any]:
         conditions.append(_C.id.in_(select(_TEAM.c.ticket_id).where(_TEAM.c.team_id == wanted.team_id)))
     if wanted.mark:
         conditions += _marked(wanted.mark, now)
-    if wanted.from_fen:
-        conditions.append(wanted.from_fen <= AMOUNT)
     start, end = due_within(wanted, now)
     conditions += [] if start is None else [_C.due_at >= start]
     conditions += [] if end is None else [_C.due_at < end]
     if wanted.text:
         conditions.append(search.matching(dialect, wanted.text))
     return conditions
+
+
+def _rare(wanted: Wanted) -> dict[str, list[Any]]:
+    """What no index of the queue carries, by its name; each with the condition of its own index, if it has one."""
+    found: dict[str, list[Any]] = {}
+    if wanted.level:
+        found["level"] = [wanted.level == LEVEL, _HAS_LEVEL]
+    if wanted.member:
+        found["member"] = [wanted.member == MEMBER, _HAS_MEMBER]
+    if wanted.from_fen:
+        found["from_fen"] = [wanted.from_fen <= AMOUNT] + [_IS_LARGE] * (wanted.from_fen >= tickets.LARGE_FEN)
+    return found
 
 
 def _in_states(states: Iterable[tuple[str, str]]) -> ColumnElement[bool]:
@@ -283,9 +318,15 @@ def chosen(engine: Engine, wanted: Wanted, now: datetime, limit: int = MOST) -> 
 
 def count(engine: Engine, wanted: Wanted, now: datetime, limit: int) -> int:
     """How many tickets, counted one by one up to `limit`: for filters that the tally cannot tell."""
-    inner = select(_C.id).where(OPEN, *_asked(_dialect(engine), wanted, now)).limit(limit).subquery()
     with reading(engine) as connection:
-        return connection.execute(select(func.count()).select_from(inner)).scalar_one()
+        listed, rest = _listed(connection, replace(wanted, text=""))
+        having, _ = search.walked(connection, wanted.text)
+        found = 0
+        for part in _parts_of(wanted):
+            walk = _part_of_queue(_dialect(engine), part, rest, now, None).where(*listed, having)
+            inner = walk.limit(limit - found).subquery()
+            found += connection.execute(select(func.count()).select_from(inner)).scalar_one()
+    return found
 
 
 def _dialect(engine: Engine) -> str:
@@ -294,16 +335,57 @@ def _dialect(engine: Engine) -> str:
 
 def _places(connection: Connection, wanted: Wanted, now: datetime, after: Place | None, limit: int) -> list[Place]:
     found: list[Place] = []
-    # each part walks along an index: a word that many tickets have is looked up on the way
-    having = search.walked(connection, wanted.text)
-    wanted = replace(wanted, text="")
+    # each part walks along an index: what that does not carry is looked up on the way
+    listed, rest = _listed(connection, replace(wanted, text=""))
+    having, common = search.walked(connection, wanted.text)
     for part in _parts_of(wanted):
         if (after is None or part >= after.part) and len(found) < limit:
             here = after if after is not None and part == after.part else None
-            statement = _part_of_queue(connection.dialect.name, part, wanted, now, here)
-            rows = connection.execute(statement.where(having).limit(limit - len(found)))
+            walk, most = (
+                _part_of_queue(connection.dialect.name, part, rest, now, here).where(*listed),
+                limit - len(found),
+            )
+            rows = _soon(connection, walk, wanted.text, most) if common else None
+            if rows is None:
+                rows = connection.execute(walk.where(having).limit(most)).all()
             found += [Place(part, row.at, row.id) for row in rows]
     return found
+
+
+def _soon(connection: Connection, walk: Select[Any], words: str, most: int) -> Sequence[Any] | None:
+    """Common words are met soon: a few tickets are looked at one by one. None: that was not enough."""
+    rows = connection.execute(walk.limit(SOON)).all()
+    among = select(_C.id).where(_C.id.in_([row.id for row in rows]), search.each(connection, words))
+    having = set(connection.execute(among).scalars())
+    found = [row for row in rows if row.id in having][:most]
+    return found if len(found) == most or len(rows) < SOON else None
+
+
+def _listed(connection: Connection, wanted: Wanted) -> tuple[list[ColumnElement[bool]], Wanted]:
+    """What is rare as lists of ids, so that walking along an index looks at no ticket; and the rest of the filter."""
+    # the first condition is what is asked, the other that there is an index
+    indexed = {name: select(_C.id).where(OPEN, *both) for name, both in _rare(wanted).items() if len(both) == 2}
+    if connection.dialect.name == "postgresql":
+        found = {name: connection.execute(one.limit(LISTED + 1)).scalars().all() for name, one in indexed.items()}
+        lists = {
+            name: _C.id == any_(literal(ids, ARRAY(BigInteger))) for name, ids in found.items() if len(ids) <= LISTED
+        }
+        return list(lists.values()), _without(wanted, lists)
+    short = {name: one for name, one in indexed.items() if _counted(connection, one) < MANY}
+    if not short:
+        return [], wanted
+    every = select(intersect(*short.values()).subquery().c.id) if len(short) > 1 else next(iter(short.values()))
+    # `+ 0` keeps SQLite from beginning with all of these and sorting them
+    return [(_C.id if _counted(connection, every) < FEW else _C.id + 0).in_(every)], _without(wanted, short)
+
+
+def _without(wanted: Wanted, names: Iterable[str]) -> Wanted:
+    return replace(wanted, **{name: getattr(Wanted, name) for name in names})
+
+
+def _counted(connection: Connection, ids: Select[Any]) -> int:
+    """How many, MANY at most."""
+    return connection.execute(select(func.count()).select_from(ids.limit(MANY).subquery())).scalar_one()
 
 
 def _parts_of(wanted: Wanted) -> Sequence[int]:

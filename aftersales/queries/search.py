@@ -68,16 +68,22 @@ def matching(dialect: str, text: str) -> ColumnElement[bool]:
     return and_(true(), *(_TICKET.c.id.in_(_HAVING[dialect](word)) for word in bigrams.asked(text)))
 
 
-def walked(connection: Connection, text: str) -> ColumnElement[bool]:
-    """The same for a query that walks along an index and stops after a page.
+def walked(connection: Connection, text: str) -> tuple[ColumnElement[bool], bool]:
+    """The same for a query that walks along an index and stops after a page; and whether every word is common.
 
     SQLite would begin with all the tickets of a common word, and sort them: `+ 0` keeps it on its way, looking up each.
     """
     if connection.dialect.name != "sqlite":
-        return matching(connection.dialect.name, text)
+        return matching(connection.dialect.name, text), False
     words = _counted(connection, text)
-    of = (_TICKET.c.id if rows < COMMON else _TICKET.c.id + 0 for _, rows in words)
-    return and_(true(), *(id.in_(_in_sqlite(word)) for id, (word, _) in zip(of, words, strict=True)))
+    of = (_TICKET.c.id if rows < FEW else _TICKET.c.id + 0 for _, rows in words)
+    condition = and_(true(), *(id.in_(_in_sqlite(word)) for id, (word, _) in zip(of, words, strict=True)))
+    return condition, bool(words) and words[0][1] == COMMON
+
+
+def each(connection: Connection, text: str) -> ColumnElement[bool]:
+    """The same for a query of few tickets, whose words are looked at ticket by ticket."""
+    return and_(true(), *(_has(connection, word) for word in bigrams.asked(text)))
 
 
 def found(engine: Engine, text: str, *, shops: Sequence[int] | None = None, limit: int = 10) -> list[Found]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -17,11 +17,14 @@ _MEASURED, _DAYS, _MARK, _TICKET, _EVENT = (
     metadata.tables[name] for name in ("measured", "measured_day", "measured_mark", "ticket", "ticket_event")
 )
 ONE_DAY = timedelta(days=1)
+#: a `person` of a scope: what nobody did or had
+NOBODY = "none"
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which days (both included, Asia/Shanghai) of which shop, type, platform and person; "" and None are all."""
+    """Which days (both included, Asia/Shanghai) of which shop, type, platform and person; "" and None are all, and
+    the person NOBODY is what stands under no name."""
 
     first: date
     last: date
@@ -29,11 +32,6 @@ class Scope:
     workflow: str = ""
     policy: str = ""
     person: str = ""
-
-    def before(self) -> Scope:
-        """As many days, just before."""
-        length = self.last - self.first + ONE_DAY
-        return replace(self, first=self.first - length, last=self.first - ONE_DAY)
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,16 @@ class Figures:
             _add(self._by_person, (measure, person), one)
             _add(self._by_cause, (measure, cause), one)
 
-    def of(self, measure: Measure) -> Sum:
-        return self._by_measure.get(measure, NOTHING)
+    @property
+    def any(self) -> bool:
+        """Something at all was measured."""
+        return bool(self._by_measure)
+
+    def of(self, measure: Measure, cause: str | None = None) -> Sum:
+        """Of this cause alone, if one is named."""
+        return (
+            self._by_measure.get(measure, NOTHING) if cause is None else self._by_cause.get((measure, cause), NOTHING)
+        )
 
     def share(self, part: Measure, *rest: Measure) -> float | None:
         """Of `part` in part plus rest, 0 to 1; None where there was nothing of either."""
@@ -115,9 +121,11 @@ def _whole(row: Any) -> tuple[str, str, str, int, int]:
 
 def _within(columns: Any, scope: Scope) -> ColumnElement[bool]:
     conditions = [columns.day >= scope.first.isoformat(), columns.day <= scope.last.isoformat()]
-    for name in ("shop_id", "workflow", "policy", "person"):
+    for name in ("shop_id", "workflow", "policy"):
         if getattr(scope, name):
             conditions.append(columns[name] == getattr(scope, name))
+    if scope.person:
+        conditions.append(columns.person == ("" if scope.person == NOBODY else scope.person))
     return and_(*conditions)
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from aftersales.clock import shown_day
 from aftersales.decide import Rules
 from aftersales.ticket import NOWHERE, Clock, Event, Ticket
-from aftersales.workflows.vocabulary import Actor, Party
+from aftersales.workflows.vocabulary import Actor, Import, Party, State
 
 #: a good first answer comes within two minutes (desk_systems.md 4.13: S2 l.54)
 FAST_SECONDS = 120
@@ -28,16 +28,16 @@ class Measure(StrEnum):
     OPENED = "opened"
     #: dated on the day the ticket was opened: "of those opened then, so many are closed by now"
     RESOLVED = "resolved"
-    #: amount: seconds from opening to closing; cause: the last state
+    #: amount: seconds from opening to closing; cause: the last state, as workflow.state
     CLOSED = "closed"
     #: it goes on from an earlier ticket that had been closed
     REOPENED = "reopened"
-    #: amount: seconds from opening to the first thing an agent did
+    #: amount: seconds from opening to the first thing an agent did; not where the buyer was answered before it began
     RESPONDED = "responded"
     RESPONDED_FAST = "responded_fast"
     #: it was closed and no agent had done anything
     UNANSWERED = "unanswered"
-    #: the merchant's time limits that ended in time; cause: the rule
+    #: the merchant's time limits that the merchant's act or news of it ended in time; cause: the rule
     MET = "met"
     #: time limits that ran out, by whose they were; cause: the rule
     MISSED = "missed_merchant"
@@ -49,7 +49,7 @@ class Measure(StrEnum):
     #: amount: 分 ordered to be paid; cause: the purpose
     PAID_BY_ROBOT = "paid_by_robot"
     PAID_BY_PEOPLE = "paid_by_people"
-    #: amount: seconds in a state that waited for this party; cause: the state
+    #: amount: seconds in a state that waited for this party; cause: the state, as workflow.state
     WAITED_MERCHANT = "waited_merchant"
     WAITED_BUYER = "waited_buyer"
     WAITED_COURIER = "waited_courier"
@@ -78,6 +78,11 @@ WAITED_OF = {
 }
 #: what counts as an agent's answer and work; being assigned does not
 WORK = {"move", "contact", "evidence", "note"}
+#: whose acts meet the merchant's limits: agents, and the feeds that tell what the merchant did (sent, paid). A limit
+#: that ended because the buyer withdrew or the platform stepped in was neither met nor missed.
+MERCHANTS = {Actor.AGENT, Actor.SYSTEM}
+#: the row by which a ticket goes on from one of another type
+OPEN_CONVERTED = "open_converted"
 #: fields that say what a ticket is about, and which courier carried it
 REASONS = ("reason", "issue", "root_cause")
 COURIERS = ("return_courier", "reship_courier")
@@ -92,7 +97,7 @@ class Measured(NamedTuple):
 
 
 class Paid(NamedTuple):
-    """A payment of the ledger. `at`: when the event that ordered it was recorded."""
+    """A payment of the ledger. `at`: when the event that first ordered it was recorded; a retry decides nothing."""
 
     purpose: str
     amount_fen: int
@@ -117,10 +122,27 @@ class _History:
         self.workflow = rules.workflow(ticket)
         self.owners = list(_owners(events))
 
+    @property
+    def taken_over(self) -> bool:
+        """It came over from the platform, as it stood there: what went before is not told."""
+        return isinstance(self.workflow.move(self.events[0].trigger), Import)
+
+    @property
+    def answered_before(self) -> bool:
+        """Its buyer talked to somebody before it began: on the platform, or about the ticket that it goes on from."""
+        return self.taken_over or self.events[0].trigger == OPEN_CONVERTED
+
+    def state(self, name: str) -> State | None:
+        """None for nowhere, and for a state that the tables no longer know."""
+        return next((one for one in self.workflow.states if one.name == name), None)
+
     def party(self, name: str) -> Party | None:
-        """Whom this state waits for; None for nobody, and for a state that the tables no longer know."""
-        state = next((one for one in self.workflow.states if one.name == name), None)
+        state = self.state(name)
         return None if state is None else state.waits_for
+
+    def named(self, state: str) -> str:
+        """Types share names of states, and do not call them alike."""
+        return f"{self.ticket.workflow}.{state}"
 
 
 def _owners(events: Sequence[Event]) -> Iterator[str]:
@@ -129,7 +151,7 @@ def _owners(events: Sequence[Event]) -> Iterator[str]:
     for event in events:
         yield owner
         if event.kind == "assign":
-            owner = str(event.facts.get("agent") or owner)
+            owner = str(event.facts.get("agent") or "")  # a group alone is nobody yet
 
 
 def _day(at: datetime) -> str:
@@ -147,6 +169,8 @@ def _beginning(ticket: Ticket, reopened: bool) -> Iterator[Measured]:
 
 
 def _answer(history: _History) -> Iterator[Measured]:
+    if history.answered_before:
+        return
     opened = history.ticket.opened_at
     # the first event opens the ticket, also where an agent typed it in
     for event, owner in list(zip(history.events, history.owners, strict=True))[1:]:
@@ -170,29 +194,36 @@ def _limits(history: _History) -> Iterator[Measured]:
         ran_out = event.kind == "move" and event.due_at is not None and event.rule is not None
         if ran_out and party is not None:
             yield Measured(MISSED_OF[party], _day(event.at), owner, event.rule or "")
-        if party is Party.MERCHANT:
+        if party is Party.MERCHANT and event.actor in MERCHANTS:
             person = event.actor_name if event.actor == Actor.AGENT and event.actor_name else owner
             for clock in running:
-                if not ran_out and _ended(clock, history.events[place:]) and event.at <= clock.due_at:
+                if not ran_out and _ended(clock, history, place) and event.at <= clock.due_at:
                     yield Measured(Measure.MET, _day(event.at), person, clock.rule)
         running = event.clocks
 
 
-def _ended(clock: Clock, later: Sequence[Event]) -> bool:
-    """It runs no more after the first of these events, and was not only paused."""
-    same = ((one.rule, one.counted_from) for event in later for one in event.clocks)
-    return (clock.rule, clock.counted_from) not in same
+def _ended(clock: Clock, history: _History, place: int) -> bool:
+    """It runs no more after the event at this place, and was not only paused."""
+    later = (one for event in history.events[place:] for one in event.clocks)
+    alive = ((one.rule, one.counted_from) for one in (*later, *history.ticket.paused))
+    return (clock.rule, clock.counted_from) not in alive
 
 
 def _waits(history: _History) -> Iterator[Measured]:
-    since = history.ticket.opened_at
+    since: datetime | None = None
     for event in history.events:
         if event.from_state == event.to_state:
             continue
-        party = None if event.from_state == NOWHERE else history.party(event.from_state)
-        if party is not None:
-            yield Measured(WAITED_OF[party], _day(event.at), "", event.from_state, _seconds(since, event.at))
-        since = event.at
+        party = None if since is None else history.party(event.from_state)
+        if party is not None and since is not None:
+            cause = history.named(event.from_state)
+            yield Measured(WAITED_OF[party], _day(event.at), "", cause, _seconds(since, event.at))
+        since = None if event.from_state == NOWHERE and _begun_unseen(history) else event.at
+
+
+def _begun_unseen(history: _History) -> bool:
+    """Nobody told when the state began in which the ticket came over from the platform."""
+    return history.taken_over and history.state(history.events[0].to_state) is not history.workflow.initial()
 
 
 def _work(history: _History) -> Iterator[Measured]:
@@ -236,6 +267,8 @@ def _end(history: _History) -> Iterator[Measured]:
     ticket = history.ticket
     if ticket.closed_at is None:
         return
-    took = _seconds(ticket.opened_at, ticket.closed_at)
     yield Measured(Measure.RESOLVED, _day(ticket.opened_at), ticket.owner or "")
-    yield Measured(Measure.CLOSED, _day(ticket.closed_at), ticket.owner or "", ticket.state, took)
+    if history.taken_over and history.events[0].to_state == ticket.state:
+        return  # the platform closed it, and when is not told
+    took, cause = _seconds(ticket.opened_at, ticket.closed_at), history.named(ticket.state)
+    yield Measured(Measure.CLOSED, _day(ticket.closed_at), ticket.owner or "", cause, took)

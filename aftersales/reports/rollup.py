@@ -139,7 +139,7 @@ def _payments(connection: Connection, ids: Sequence[int]) -> Mapping[int, list[P
     question = select(_PAYMENT).where(_PAYMENT.c.ticket_id.in_(ids), _PAYMENT.c.status != "failed")
     found: dict[int, list[Paid]] = defaultdict(list)
     for row in connection.execute(question.order_by(_PAYMENT.c.id)):
-        found[row.ticket_id].append(Paid(row.purpose, row.amount_fen, row.tried_at))
+        found[row.ticket_id].append(Paid(row.purpose, row.amount_fen, row.created_at))
     return found
 
 

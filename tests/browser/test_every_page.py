@@ -54,7 +54,7 @@ def names(demo) -> dict[str, str]:
     """What stands for the names in PAGES."""
     with reading(demo.world.engine) as connection:
         newest = "SELECT workflow, MAX(number) FROM ticket WHERE closed_at IS NULL GROUP BY workflow"
-        found = dict(connection.exec_driver_sql(newest).tuples().all())
+        found = {row[0]: row[1] for row in connection.exec_driver_sql(newest)}
         waiting = "SELECT MAX(number) FROM ticket WHERE state = 'pending_merchant_review' AND workflow = 'exchange'"
         found["review"] = connection.exec_driver_sql(waiting).scalar_one()
     return found | {"measure": Measure.CLOSED.value, "account": str(accounts.everyone(demo.world.engine)[0].id)}

@@ -40,7 +40,7 @@ def test_every_part_of_a_text_finds_its_ticket_and_no_other(kind: str, monkeypat
         with database.reading(world.engine) as connection:
             ways = [search.matching(connection.dialect.name, asked)]
             for search.COMMON in (1, 10_000):
-                ways.append(search.walked(connection, asked))
+                ways += [search.walked(connection, asked)[0], search.each(connection, asked)]
             found = [set(connection.execute(select(search._TICKET.c.id).where(way)).scalars()) for way in ways]
         if bigrams.asked(asked):
             for search.FEW in (1, 500):

@@ -3,6 +3,7 @@
 Whoever breaks something here seals the history again afterwards and puts the triggers back, as a careful forger would.
 """
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -140,6 +141,15 @@ def event(number, seq, change):
     return f"UPDATE ticket_event SET {change} WHERE ticket_id = {of(number)} AND seq = {seq}"
 
 
+def attached(number, seq, file="ab12", content=b"x"):
+    digest = hashlib.sha256(content).hexdigest()
+    return (
+        "INSERT INTO attachment (shop_id, ticket_id, seq, kind, name, media_type, bytes, sha256, file, account,"
+        f" created_at) VALUES (1, {of(number)}, {seq}, 'photo', 'a.png', 'image/png', {len(content)}, '{digest}',"
+        f" '{file}', '', '2023-03-01 03:00:00.000000')"
+    )
+
+
 def moved(number, was, to):
     """Another due time, everywhere it stands."""
     written = f"clocks = replace(clocks, '{was}', '{to}')"
@@ -234,6 +244,37 @@ BREAKS = [
         [ticket(OPEN, "policy = 'gone'")],
         OPEN,
         "没有「exchange」的流程或「gone」的规则，无法核对",
+    ),
+    (
+        "I-21",
+        ["INSERT INTO measured_day VALUES ('2023-03-01', 1, 'exchange', 'kuaishou', 'opened', '', '', 2, 0)",
+         f"INSERT INTO measured VALUES ({of(OPEN)}, 0, 1, '2023-03-01', 'exchange', 'kuaishou', 'opened', '', '', 0)"],
+        None,
+        "2023-03-01 店铺 1 的 opened 记着 2 笔、合计 0，逐张加起来是 1 笔、合计 0",
+    ),
+    (
+        "I-26",
+        [attached(OPEN, 2)],
+        OPEN,
+        "凭证文件出自第 2 条记录，没有这一条登记凭证的记录",
+    ),
+    (
+        "I-22",
+        ["INSERT INTO ticket_team VALUES (999, 1, 1)", "INSERT INTO team VALUES (1, '一组', 0, NULL, 1)"],
+        "#999",
+        "ticket_team 里有 1 行，工单已经不在",
+    ),
+    (
+        "T-01",
+        [f"INSERT INTO ticket_team VALUES ({of(OPEN)}, 1, 7)"],
+        OPEN,
+        "所属的小组（编号 7）不存在",
+    ),
+    (
+        "T-01",
+        [f"INSERT INTO transfer VALUES ({of(OPEN)}, 1, '店:乙', '店:甲', '2023-03-01 03:00:00.000000', '', '', NULL)"],
+        OPEN,
+        "转交没有对应的记录",
     ),
     ("I-06", ["UPDATE command SET seq = 9 WHERE key = 'k2'"], OPEN, "答复过第 9 版，现在只到第 2 版"),
     ("I-08", ["UPDATE command SET key = 'k3' WHERE key = 'k2'"], OPEN, "答复过的请求没有它的记录（第 2 条）"),
@@ -504,6 +545,30 @@ def test_a_broken_invariant_is_named_with_the_first_ticket_and_what_was_found(co
     assert report.first.first.found == found
 
 
+def test_files_of_evidence_are_looked_for_and_read(copy, tmp_path):
+    folder, place = tmp_path / "evidence", tmp_path / "evidence" / "ab" / "ab12"
+    with tampering(copy) as db:
+        db.execute(event(OPEN, 2, "kind = 'evidence'"))
+        db.execute(attached(OPEN, 2))
+
+    def found(**how):
+        return broken(audited(copy, folder=folder, **how)).get("I-26")
+
+    def first():
+        report = audited(copy, folder=folder, read_files=True)
+        return next((check.first.found for check in report.checks if check.id == "I-26" and check.first), None)
+
+    assert first() == "凭证文件 ab12 不见了"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"xy")
+    assert first() == "凭证文件 ab12 有 2 字节，应有 1"
+    place.write_bytes(b"y")
+    assert found() is None, "the same length, and nobody has read it"
+    assert first() == "凭证文件 ab12 的内容与上传时不一样"
+    place.write_bytes(b"x")
+    assert first() is None
+
+
 def test_every_invariant_that_can_be_seen_is_broken_in_some_test_here():
     seen = {promise.id for promise in auditing.PROMISES if not promise.not_applicable}
     assert seen - {row[0] for row in BREAKS} == {"I-27", "I-28", "D8"}
@@ -614,7 +679,7 @@ def test_what_people_read(copy):
         "看不出 I-11 到期后很快执行：要知道调度什么时候停过（执行过 2 次，到期后 99% 在 216000 秒内，最长 914400 秒）"
         in clean
     )
-    assert clean[-1] == "结论：看得出的 28 项全部通过，10 项只凭数据库看不出"
+    assert clean[-1] == "结论：看得出的 31 项全部通过，8 项只凭数据库看不出"
     with tampering(copy) as db:
         db.execute(ticket(OPEN, "alarm_at = NULL"))
     found = render(audited(copy)).splitlines()
@@ -640,7 +705,7 @@ def test_what_a_program_reads(copy):
 
 def test_each_invariant_of_the_list_is_answered():
     ids = [promise.id for promise in auditing.PROMISES]
-    assert ids == [f"I-{n:02}" for n in range(1, 37)] + ["D4", "D8"]
+    assert ids == [f"I-{n:02}" for n in range(1, 37)] + ["D4", "D8", "T-01"]
 
 
 def test_only_the_newest_tickets(copy):

@@ -11,15 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from sqlalchemy import event as sql_event
 
 from aftersales import queries
 from aftersales.clock import SHANGHAI
 from aftersales.database import create_engine, reading, writing
 from aftersales.models import metadata
+from aftersales.models.tickets import RARE
 from aftersales.office import teams
 from aftersales.queries import Wanted, tally
 from aftersales.queries.queue import DUE, MARKS, amount_fen, due_within, whole_hour
 from aftersales.queries.tally import AMOUNTS, Cube
+from aftersales.rows import MOVING
 from aftersales.ticket import Ticket
 from tests.conftest import BACKENDS, fresh_database
 from tests.web.conftest import RULES, World, made_world
@@ -253,3 +256,47 @@ def test_a_first_page_across_shops_reads_no_more_than_it_shows(sqlite_url):
         assert index in plan
         assert "TEMP B-TREE" not in plan
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Wanted(level="L4"), "ix_ticket_level"),
+        (Wanted(member="V7"), "ix_ticket_member"),
+        (Wanted(from_fen=500_000), "ix_ticket_large"),
+        (Wanted(shop_id=1), "ix_ticket_queue"),
+    ],
+)
+def test_what_is_rare_is_found_by_its_index_and_no_ticket_is_scanned(database_url, wanted, index):
+    """Every question that the first page and its count ask of the tickets, as it is asked."""
+    engine = create_engine(database_url)
+    now, asked = made_world(database_url).now, []
+    sql_event.listen(engine, "before_cursor_execute", lambda *said: asked.append((said[2], said[3])))
+    queries.queue(engine, wanted, now)
+    queries.count(engine, wanted, now, 1000)
+    of_tickets = [one for one in asked if "FROM ticket" in one[0]]
+    with reading(engine) as connection:
+        words = "EXPLAIN QUERY PLAN "
+        if connection.dialect.name == "postgresql":
+            words = "EXPLAIN "
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        explained = [connection.exec_driver_sql(words + statement, values).all() for statement, values in of_tickets]
+    plans = [str(row[-1]) for plan in explained for row in plan]
+    engine.dispose()
+    assert any(index in line for line in plans)
+    assert not [line for line in plans if line == "SCAN ticket" or "Seq Scan on ticket " in line]
+
+
+def test_the_sweep_writes_none_of_the_indexes_on_what_is_rare(sqlite_url):
+    """SQLite opens every index that an UPDATE may change: those on expressions are not among them."""
+    engine = create_engine(sqlite_url)
+    columns = ", ".join(f"{name} = 1" for name in MOVING)
+    with reading(engine) as connection:
+        roots = dict(
+            connection.exec_driver_sql("SELECT rootpage, name FROM sqlite_master WHERE tbl_name = 'ticket'").all()
+        )
+        code = connection.exec_driver_sql(f"EXPLAIN UPDATE ticket SET {columns} WHERE id = 1").all()
+    engine.dispose()
+    written = {roots[row[3]] for row in code if row[1] == "OpenWrite"}
+    assert "ix_ticket_queue" in written
+    assert not written & set(RARE)

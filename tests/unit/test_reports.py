@@ -13,8 +13,9 @@ from aftersales.clock import parse
 from aftersales.database import reading
 from aftersales.desk import Command
 from aftersales.models import metadata
+from aftersales.office import teams
 from aftersales.reports import rollup
-from aftersales.reports.figures import Scope, behind, by_day, figures
+from aftersales.reports.figures import NOBODY, Scope, behind, by_day, figures
 from aftersales.reports.measures import Measure
 from tests.web.conftest import made_world
 
@@ -132,7 +133,6 @@ def test_a_scope_leaves_out_other_shops_types_and_days(world):
     assert whole.of(Measure.OPENED).count == 2
     assert counted(world, Scope(NOW.date(), NOW.date(), shop_id=other.shop_id)).of(Measure.OPENED).count == 1
     assert counted(world, Scope(NOW.date(), NOW.date(), workflow="repair")).of(Measure.OPENED).count == 0
-    assert counted(world, OCTOBER.before()).of(Measure.OPENED).count == 0
 
 
 def sums(world):
@@ -198,3 +198,90 @@ def test_a_large_backlog_is_counted_to_its_end_although_nothing_in_it_is_settled
     assert total == len(tickets)
     assert figures(world.engine, OCTOBER).of(Measure.OPENED).count == len(tickets)
     assert queries.ticket(world.engine, tickets[0].id)
+
+
+# ── odd histories ──
+
+
+def test_a_limit_that_is_paused_now_has_neither_been_met_nor_missed(world):
+    ticket = world.open("refund", "wechat", kind="return_refund", amount_fen=1200)
+    do(world, ticket, "propose", after=HOUR, name="店:陈晓", reason="只退一半", amount_fen=600)
+    assert queries.ticket(world.engine, ticket.id).paused
+    found = counted(world)
+    assert (found.of(Measure.MET).count, found.of(Measure.MISSED).count) == (0, 0)
+    do(world, ticket, "accept_proposal", "buyer", after=2 * HOUR)
+    assert counted(world).of(Measure.MET).count == 1
+
+
+def test_a_limit_that_the_buyer_takes_away_is_no_merit_of_the_merchant(world):
+    withdrawn, modified = world.open(), world.open()
+    do(world, withdrawn, "cancel", "buyer", after=HOUR)
+    do(world, modified, "modify", "buyer", after=HOUR)
+    found = counted(world)
+    assert not found.of(Measure.MET).count
+    assert not found.of(Measure.MISSED).count
+
+
+def test_a_deadline_of_the_platform_in_place_of_the_rule_s_is_one_limit(world):
+    ticket = world.open()
+    due = ticket.opened_at + 20 * HOUR
+    do(world, ticket, "set_platform_deadline", "platform", after=HOUR, due_at=due)
+    do(world, ticket, "set_platform_deadline", "platform", after=2 * HOUR, due_at=due + HOUR)
+    assert not counted(world).of(Measure.MET).count
+    do(world, ticket, "approve", after=20 * HOUR, name="店:陈晓")
+    assert counted(world).of(Measure.MET).count == 1
+    assert counted(world).of(Measure.MISSED).count == 0
+
+
+def test_an_escalation_that_keeps_the_ticket_is_one_miss_and_the_state_goes_on(world):
+    ticket = world.inspecting()
+    world.desk.sweep(ticket.opened_at + timedelta(days=8))
+    after = queries.ticket(world.engine, ticket.id)
+    assert (after.state, after.escalated) == ("inspecting", True)
+    do(world, ticket, "accept_return", after=timedelta(days=9), name="店:陈晓")
+    found = counted(world)
+    assert dict(found.by_cause(Measure.MISSED))["KS-EX-03"].count == 1
+    assert "KS-EX-03" not in dict(found.by_cause(Measure.MET))
+    waited = dict(found.by_cause(Measure.WAITED_MERCHANT))["exchange.inspecting"]
+    assert waited.count == 1
+    assert waited.amount == timedelta(days=9).total_seconds()
+
+
+def test_of_a_ticket_from_the_platform_nothing_is_said_of_what_went_before(world):
+    moved, closed = world.place("exchange", "inspecting"), world.place("exchange", "completed")
+    do(world, moved, "accept_return", after=HOUR, name="店:陈晓")
+    found = counted(world)
+    assert found.of(Measure.OPENED).count == 2
+    assert found.of(Measure.RESOLVED).count == 1
+    for unknown in (Measure.RESPONDED, Measure.UNANSWERED, Measure.CLOSED, Measure.WAITED_MERCHANT):
+        assert not found.of(unknown).count, unknown
+    assert closed.closed_at is not None
+
+
+def test_a_ticket_that_came_over_as_it_began_has_waited_since_the_application(world):
+    ticket = world.place("exchange", "pending_merchant_review")
+    do(world, ticket, "approve", after=3 * HOUR, name="店:陈晓")
+    assert counted(world).of(Measure.WAITED_MERCHANT).amount == 3 * 3600
+
+
+def test_a_ticket_that_goes_on_from_another_has_no_first_answer_of_its_own(world):
+    ticket = world.inspecting()
+    do(world, ticket, "convert_to_refund", "platform", after=HOUR, amount_fen=100)
+    refund = queries.ticket(world.engine, ticket.id + 1)
+    do(world, refund, "note", after=HOUR, name="店:陈晓", text="在办")
+    found = counted(world)
+    assert found.of(Measure.OPENED).count == 2
+    assert found.by_person(Measure.RESPONDED).keys() == {""}
+
+
+def test_a_ticket_given_back_to_a_group_is_nobody_s_when_its_time_runs_out(world):
+    ticket = world.open()
+    teams.add(world.engine, "换货组")
+    do(world, ticket, "assign", after=HOUR, agent="店:李雯")
+    do(world, ticket, "assign", after=2 * HOUR, team="换货组")
+    world.desk.sweep(ticket.opened_at + 48 * HOUR + timedelta(seconds=1))
+    found = counted(world)
+    assert found.by_person(Measure.MISSED).keys() == {""}
+    nobody = Scope(OCTOBER.first, OCTOBER.last, person=NOBODY)
+    assert [row.ticket_id for row in behind(world.engine, nobody, Measure.MISSED).rows] == [ticket.id]
+    assert not behind(world.engine, Scope(OCTOBER.first, OCTOBER.last, person="店:李雯"), Measure.MISSED).rows

@@ -22,8 +22,8 @@ each_workflow = pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=WORK
 def test_the_drawing_has_every_state_and_way_and_nothing_that_the_content_policy_forbids(workflow):
     drawn = machine.diagram(workflow)
     root = Xml.fromstring(drawn)
-    allowed = {"viewBox", "class", "id", "d", "points", "cx", "cy", "rx", "ry", "x", "y", "text-anchor", "transform",
-               "role", "aria-label"}  # fmt: skip
+    places = {"viewBox", "width", "d", "points", "cx", "cy", "rx", "ry", "x", "y", "transform"}
+    allowed = places | {"class", "id", "text-anchor", "role", "aria-label"}
     for element in root.iter():
         assert set(element.attrib) <= allowed, element.attrib
         assert element.tag.rpartition("}")[2] in {"svg", "g", "path", "polygon", "polyline", "ellipse", "text"}

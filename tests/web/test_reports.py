@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -41,6 +43,41 @@ def test_every_figure_opens_its_tickets(browser, month):
     assert "¥12.00" in page.text
     for link in {link for link in page.links if link.startswith("/reports/tickets")}:
         assert browser.get(link).status == 200
+
+
+def test_every_number_is_the_number_of_rows_that_it_opens(browser, world, month):
+    world.desk.do(Command(month["met"].id, "assign", "agent", month["met"].opened_at + 2 * HOUR, {"agent": "店:李雯"}))
+    browser.get("/reports")
+    page = browser.get("/reports?period=quarter")
+    found = re.findall(r'<a href="(/reports/tickets[^"]*)">(?:新开 |办结 |商家超时 )?([0-9]+)\s*</a>', page.html)
+    assert len(found) > 12
+    for link, number in found:
+        listed = browser.get(html.unescape(link)).html
+        assert listed.count("<tr><td") == int(number), link
+
+
+def test_a_period_that_is_not_over_is_compared_with_as_many_days_of_the_one_before(browser, world):
+    for day, found in (
+        ("2026-10-02", ("2026-09-01", "2026-09-02", "上月同期")),
+        ("2026-02-10", ("2026-01-01", "2026-01-31", "上月")),
+    ):
+        asked = _asked_for(browser, day)
+        assert (
+            asked.earlier_scope.first.isoformat(),
+            asked.earlier_scope.last.isoformat(),
+            asked.earlier_name,
+        ) == found
+
+
+def _asked_for(browser, day):
+    from web.pages.reports import _asked
+
+    return _asked(browser.client.app.state.site, {"period": "month", "day": day})
+
+
+def test_the_way_back_from_tickets_leads_to_the_report_they_are_of(browser, world):
+    page = browser.get("/reports/tickets?measure=opened&from=2026-07-01&to=2026-09-30&workflow=exchange")
+    assert "/reports?period=quarter&day=2026-07-01&workflow=exchange" in page.links
 
 
 def test_a_period_without_tickets_has_no_figures_and_no_zeros_for_shares(browser, world):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,10 +55,9 @@ def diagram(workflow: type[Workflow], walked: Walked = (), at: str | None = None
     return Markup(_GROUP.sub(marked, drawn).replace("<svg", head, 1))  # noqa: S704 -- Graphviz's, cleaned; labels escaped
 
 
-def draw_ahead(rules: Rules) -> None:
-    """Every machine once, in the background: the first who looks at one should not wait for a second."""
-    dots = [drawing_of.dot(workflow) for workflow in rules.catalog.workflows.values()]
-    threading.Thread(target=lambda: [drawing.svg(dot) for dot in dots], name="drawings", daemon=True).start()
+def draw_all(rules: Rules) -> None:
+    """Every machine once, so that the first who looks at one does not wait for a second."""
+    drawing.ahead([drawing_of.dot(workflow) for workflow in rules.catalog.workflows.values()])
 
 
 def _lit(workflow: type[Workflow], walked: Walked) -> set[str]:

@@ -17,6 +17,7 @@ from aftersales.office.promises import SEVERITIES, Promise
 from aftersales.office.replies import VARIABLES, Reply
 from web import words
 from web.identity import Me
+from web.pages.team.frame import TABS
 from web.rendering import page
 from web.site import Site, TheSite
 
@@ -56,6 +57,7 @@ def book(site: TheSite, text: Annotated[str, Query(max_length=LONGEST_TEXT)] = "
     rules = promises.every_rule(engine)
     hits = promises.find(text, rules) if text else []
     context = {
+        "tabs": TABS, "tab": "/replies",
         "replies": [(reply, *_place_words(site, reply)) for reply in office.everyone(engine)],
         "rules": rules, "severities": SEVERITIES, "tried": text,
         "pieces": promises.pieces(text, hits), "found": list({hit.rule.label: hit.rule for hit in hits}.values()),

@@ -16,7 +16,7 @@ from aftersales import clock, queries
 from aftersales.clock import shown_day
 from aftersales.decide import Rules
 from aftersales.reports import figures, rollup
-from aftersales.reports.figures import Scope
+from aftersales.reports.figures import NOBODY, Scope
 from aftersales.reports.measures import Measure
 from aftersales.reports.sheets import as_csv, as_xlsx
 from web import identity, reporting, words
@@ -44,6 +44,23 @@ class Asked:
     period: str
     day: date
     scope: Scope
+
+    @property
+    def earlier_scope(self) -> Scope:
+        """The period before; of one that is not over, as many of its days as have begun of this."""
+        first, last = _bounds(self.period, self.scope.first - ONE_DAY)
+        so_far = shown_day(clock.now()) - self.scope.first
+        if self.scope.last > shown_day(clock.now()) >= self.scope.first:
+            last = min(last, first + so_far)
+        return replace(self.scope, first=first, last=last)
+
+    @property
+    def earlier_name(self) -> str:
+        """What the figures are compared with."""
+        over = self.scope.last <= shown_day(clock.now())
+        return {"day": "前一天", "month": "上月" if over else "上月同期", "quarter": "上季" if over else "上季同期"}[
+            self.period
+        ]
 
     def address(self, **changed: Any) -> str:
         asked = {"period": self.period, "day": self.day.isoformat(), "shop": self.scope.shop_id or ""}
@@ -115,7 +132,7 @@ def _bounds(period: str, day: date) -> tuple[date, date]:
 def reports(request: Request, site: TheSite) -> Response:
     asked, engine, rules = _asked(site, request.query_params), site.desk.engine, site.rules()
     behind = bring_up_to_date(site, rules)
-    now, then = (figures.figures(engine, scope) for scope in (asked.scope, asked.scope.before()))
+    now, then = (figures.figures(engine, scope) for scope in (asked.scope, asked.earlier_scope))
     links, bars = Links(asked.scope), _bars(site, asked)
     context: dict[str, Any] = {
         "asked": asked,
@@ -124,6 +141,7 @@ def reports(request: Request, site: TheSite) -> Response:
         "tables": {table.key: table for table in reporting.tables(now, links, rules, _names(site))},
         "bars": bars,
         "links": {str(one): links(one) for one in reporting.TREND},
+        "of_day": lambda measure, day: links(Measure(measure), **{"from": day.isoformat(), "to": day.isoformat()}),
         "totals": {str(one): now.of(one).count for one in reporting.TREND},
         "counted_at": figures.counted_at(engine),
         "behind": behind,
@@ -181,14 +199,28 @@ def tickets(request: Request, site: TheSite) -> Response:
     found = figures.behind(site.desk.engine, scope, measure, cause=cause, after=after, limit=ROWS)
     context: dict[str, Any] = {
         "title": TITLES[measure],
+        "back": _report_of(scope).address(),
         "scope": scope,
-        "cause": None if cause is None else _cause_label(measure, cause, rules),
-        "person": _names(site).get(scope.person, scope.person),
+        "cause": None if cause is None else _cause_label(measure, cause, rules, scope.workflow),
+        "person": _person(site, scope),
         "rows": [_row(site, row, measure, rules) for row in found.rows],
         "next": None if found.next is None else "-".join(map(str, (found.next[0].replace("-", ""), *found.next[1:]))),
         "first": after is None,
     }
     return page("report_tickets.html", context)
+
+
+def _person(site: Site, scope: Scope) -> Cell | None:
+    if scope.person == NOBODY:
+        return Cell("label", "没有记名")
+    return Cell("data", identity.name_of(site, scope.person)) if scope.person else None
+
+
+def _report_of(scope: Scope) -> Asked:
+    """The report that has this figure."""
+    months = (scope.last.year - scope.first.year) * 12 + scope.last.month - scope.first.month
+    period = "day" if scope.first == scope.last else "quarter" if months else "month"
+    return Asked(period, scope.first, replace(scope, person=""))
 
 
 def _place(text: str) -> tuple[str, int, int] | None:
@@ -213,28 +245,23 @@ def _row(site: Site, row: figures.Behind, measure: Measure, rules: Rules) -> Row
         words.workflow_label(rules, row.workflow),
         words.state_label(rules, row.workflow, row.state),
         identity.name_of(site, row.person),
-        _cause_label(measure, row.cause, rules),
+        _cause_label(measure, row.cause, rules, row.workflow),
         Cell(AMOUNTS.get(measure, "count"), row.amount if measure in AMOUNTS else None),
     )
 
 
-def _cause_label(measure: Measure, cause: str, rules: Rules) -> Cell:
+def _cause_label(measure: Measure, cause: str, rules: Rules, workflow: str) -> Cell:
     if measure in (Measure.CLOSED, *(waited for waited, _ in reporting.PARTIES.values())):
-        return Cell("label", reporting.state_label(rules, cause))
+        return reporting.state_cells(rules, cause)[1]
     if measure is Measure.REASON:
         return reporting.cause_cell(measure, cause)
     if measure in (Measure.PAID_BY_ROBOT, Measure.PAID_BY_PEOPLE):
         return Cell("label", reporting.PURPOSES.get(cause, cause))
     if measure is Measure.STEP:
-        return Cell("label", next((found for found in _step_labels(rules, cause)), cause))
+        return Cell("label", words.move_label(rules, workflow, cause))
     if measure in (Measure.ITEM, Measure.COURIER, Measure.PACKAGING):
         return Cell("data", cause)
     return Cell("label", reporting.rule_label(rules, cause))
-
-
-def _step_labels(rules: Rules, trigger: str) -> list[str]:
-    labels = [words.move_label(rules, key, trigger) for key in rules.catalog.workflows]
-    return [label for label in labels if label != trigger]
 
 
 TITLES = {

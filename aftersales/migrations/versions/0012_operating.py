@@ -1,6 +1,6 @@
 """What all schedulers have done, in counts that only go up.
 
-Revision: 0012, after 0010
+Revision: 0012, after 0011
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from aftersales import models
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

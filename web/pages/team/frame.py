@@ -22,6 +22,7 @@ TABS = (
     ("/team/duty", "排班"),
     ("/team/shops", "店铺"),
     ("/team/calendar", "工作日历"),
+    ("/replies", "常用回复"),
 )
 #: what has just been done, by the word in the address
 DONE = {

@@ -118,7 +118,7 @@ def overview(site: TheSite, me: Me) -> Response:
         "nobodys": queries.how_many_have(engine, None),
         "first": next(iter(queries.held_by(engine, None, 1)), None),
         "gaps": without,
-        "hours": sum(gap.seconds for gap in without) // 3600,
+        "hours": f"{round(sum(gap.seconds for gap in without) / 3600, 1):g}",
         "due": sum(gap.due for gap in without),
         "holiday": _holiday(site, now),
         "mine": [_handed(site, told, names, now) for told in mine],
