@@ -12,7 +12,18 @@ from zoneinfo import ZoneInfo
 
 from aftersales.saying import Said, Written, listed, say
 
-__all__ = ["SHANGHAI", "UTC", "lasting", "now", "parse", "run_ahead", "shown", "shown_day", "whole_second"]
+__all__ = [
+    "SHANGHAI",
+    "UTC",
+    "lasting",
+    "now",
+    "parse",
+    "run_ahead",
+    "shown",
+    "shown_day",
+    "shown_to_machines",
+    "whole_second",
+]
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -115,6 +126,11 @@ def _offset(text: str) -> tzinfo:
 def shown(instant: datetime) -> str:
     """Beijing time to the second, for people: 2022-10-03 10:00:00."""
     return whole_second(instant).astimezone(SHANGHAI).replace(tzinfo=None).isoformat(" ", "seconds")
+
+
+def shown_to_machines(instant: datetime) -> str:
+    """The same second for scripts and attributes: 2022-10-03T10:00:00+08:00."""
+    return whole_second(instant).astimezone(SHANGHAI).isoformat("T", "seconds")
 
 
 def shown_day(instant: datetime) -> date:

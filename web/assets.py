@@ -22,7 +22,6 @@ STATIC = Path(__file__).parent / "static"
 #: name -> (package, path in it)
 FROM_WHEELS = {
     "tabler.min.css": ("starlette_admin", "static/css/vendor/tabler.min.css"),
-    "htmx.min.js": ("js_lib_htmx", "static/htmx/htmx.min.js"),
 }
 router = APIRouter()
 

@@ -28,7 +28,7 @@ from aftersales.workflows.vocabulary import Actor, Fact, Step
 from web import rows, words
 from web.forms import MAX_BODY, Posted
 from web.i18n import gettext
-from web.site import Site
+from web.site import Site, address_of
 
 PLAIN = {action.name: action for action in (ASSIGN, NOTE)}
 #: what each ticket has of its own cannot be filled in for many
@@ -210,7 +210,7 @@ def _answer(
 
 
 def _address(ticket: Ticket, by_id: bool) -> str:
-    return f"/t/{ticket.id if by_id else ticket.number}"
+    return address_of(ticket.id, ticket.number, several=by_id)
 
 
 def _then(rules: Rules, form: Step | PlainAction, answers: Sequence[Answer]) -> str:

@@ -89,7 +89,8 @@ def context() -> dict[str, Any]:
 def me_page(site: Site, me: Account | None, refusal: Refused | None = None, done: str = "") -> Response:
     everyone = [account for account in identity.people(site).values() if account.active]
     found = {
-        "accounts": everyone, "departments": accounts.DEPARTMENTS, "roles": accounts.ROLES, "form": context(),
+        "mine": me, "accounts": everyone, "departments": accounts.DEPARTMENTS, "roles": accounts.ROLES,
+        "form": context(),
         "channels": channels.of_account(site.desk.engine, me.id) if me else [], "refusal": refusal,
         "done": DONE.get(done, ""),
     }  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from aftersales import clock, queries
-from aftersales.clock import shown
+from aftersales.clock import shown_to_machines
 from aftersales.database import DatabaseBusy, Engine
 from aftersales.office import presence
 from aftersales.office.presence import Looking
@@ -235,7 +235,7 @@ def _told(one: Changed) -> dict[str, Any]:
         "state": one.state,
         "version": one.version,
         "owner": one.owner,
-        "due": None if due is None else shown(due).replace(" ", "T") + "+08:00",
+        "due": None if due is None else shown_to_machines(due),
         "closed": one.closed_at is not None,
         "trigger": one.trigger,
         "actor": one.actor,

@@ -23,7 +23,7 @@ from aftersales.workflows.vocabulary import Actor, Fact, Opening, Workflow
 from web import forms, words
 from web.forms import Input
 from web.i18n import translated
-from web.site import Site
+from web.site import Site, address_of
 
 if TYPE_CHECKING:
     from web.pages.new import Entry
@@ -209,7 +209,7 @@ def lines(site: Site, tickets: Sequence[Ticket], shops: Sequence[tuple[int, str]
 
 
 def address(ticket: Ticket, shops: Sequence[tuple[int, str]]) -> str:
-    return f"/t/{ticket.id if len(shops) > 1 else ticket.number}"
+    return address_of(ticket.id, ticket.number, several=len(shops) > 1)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,11 @@ from datetime import datetime
 from typing import Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from aftersales import clock
-from aftersales.clock import shown
+from aftersales.clock import shown, shown_to_machines
 from aftersales.money import yuan
 from aftersales.saying import Listed, Said, Written, say
 from web import i18n, shell, try_moment, visit, words
@@ -30,7 +29,6 @@ from web.assets import asset, integrity
 
 _templates = Environment(
     loader=PackageLoader("web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    extensions=["jinja2.ext.do"],
 )  # fmt: skip
 #: what is not written in Latin letters: Chinese text and its punctuation
 CHINESE = re.compile("[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uff65\U00020000-\U0003ffff]")
@@ -73,12 +71,11 @@ def icon(name: str) -> Markup:
 def moment(instant: datetime) -> Markup:
     """<time> to the minute, as words.brief says it, with the whole instant for machines."""
     return Markup('<time class="nb" datetime="{}">{}</time>').format(
-        shown(instant).replace(" ", "T") + "+08:00", words.brief(instant, clock.now())
+        shown_to_machines(instant), words.brief(instant, clock.now())
     )
 
 
-@pass_context
-def _path_with(_context: Context, **changed: Any) -> str:
+def _path_with(**changed: Any) -> str:
     return visit.current.get().with_query(changed)
 
 
@@ -100,6 +97,7 @@ _templates.filters |= {
     "yuan": yuan,
     "shown": shown,
     "moment": moment,
+    "machine": shown_to_machines,
     "brief": words.brief_now,
     "lasting": words.lasting,
     "t": spoken,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aftersales import decide
-from aftersales.clock import shown
+from aftersales.clock import shown, shown_to_machines
 from aftersales.clocks import PLATFORM_DEADLINE
 from aftersales.decide import Rules
 from aftersales.money import yuan
@@ -24,6 +24,7 @@ from aftersales.workflows import facts
 from aftersales.workflows.vocabulary import Escalation, Party
 from web import words
 from web.i18n import gettext
+from web.site import address_of
 
 ONE_SECOND = timedelta(seconds=1)
 TYPE_ICONS = {"exchange": "swap", "repair": "wrench", "refund": "yuan", "lost_parcel": "parcel", "bad_review": "star"}
@@ -126,7 +127,7 @@ class Row:
     @property
     def instant(self) -> str:
         """The due time for machines."""
-        return "" if self.due_at is None else shown(self.due_at).replace(" ", "T") + "+08:00"
+        return "" if self.due_at is None else shown_to_machines(self.due_at)
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Telling:
             id=ticket.id,
             version=ticket.version,
             number=ticket.number,
-            address=f"/t/{ticket.id if self.by_id else ticket.number}",
+            address=address_of(ticket.id, ticket.number, several=self.by_id),
             section=self._section(waiting),
             **timing,
             ticket=ticket,

@@ -46,6 +46,16 @@ class SeveralShops(Exception):
         self.number, self.found = number, found
 
 
+def several_shops(site: Site) -> bool:
+    """Shops count for themselves: where there are several, a number is not enough to find a ticket."""
+    return len(queries.shops(site.desk.engine)) > 1
+
+
+def address_of(ticket_id: int, number: str, *, several: bool) -> str:
+    """The page of a ticket, by the number people read where that is enough. `several`: there are several shops."""
+    return f"/t/{ticket_id if several else number}"
+
+
 def ticket_of(site: Site, name: str) -> Ticket:
     """The ticket that an address names: by its number, or by its id. UnknownTicket, SeveralShops."""
     found = _ticket_of(site, name)

@@ -6,7 +6,7 @@ language of the visit; the dictionaries are Chinese and are shown with `| t`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,6 @@ from aftersales.money import yuan
 from aftersales.saying import Written, say
 from aftersales.workflows import facts
 from aftersales.workflows.facts import EVIDENCE_LABELS
-from aftersales.workflows.links import RELATIONS
 from aftersales.workflows.plain import PLAIN_ACTIONS
 from aftersales.workflows.vocabulary import Actor, ClockEffect, Fact, Party, Workflow
 from web.i18n import gettext, translated
@@ -143,10 +142,6 @@ def flag_labels(flags: Iterable[str]) -> list[str]:
     return [gettext(FLAGS.get(flag, flag)) for flag in flags]
 
 
-def relation_label(relation: str) -> str:
-    return gettext(RELATIONS.get(relation, relation))
-
-
 # ── facts ──
 
 
@@ -214,11 +209,6 @@ def left(due_at: datetime, now: datetime) -> str:
     if seconds < 0:
         return gettext("逾期 {span}", span=lasting(-seconds))
     return gettext("剩 {span}", span=lasting(seconds))
-
-
-def left_when_paused(paused: Sequence[Mapping[str, Any]]) -> str:
-    """19 小时 28 分; of several paused clocks, the one with least left. "" for none."""
-    return lasting(min(clock["left_seconds"] for clock in paused)) if paused else ""
 
 
 def urgency(due_at: datetime | None, now: datetime, *, late: bool = False) -> str:

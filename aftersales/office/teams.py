@@ -74,13 +74,6 @@ _GROUPS = select(*(_TEAM.c[name] for name in ("id", "name", "position", "each_at
 )
 
 
-def teams_of(engine: Engine, login: str) -> list[int]:
-    """The groups this person works in."""
-    question = select(_MEMBER.c.team_id).join_from(_MEMBER, _ACCOUNT).where(_ACCOUNT.c.login == login)
-    with reading(engine) as connection:
-        return list(connection.execute(question.order_by(_MEMBER.c.team_id)).scalars())
-
-
 def book(engine: Engine) -> Book:
     with reading(engine) as connection:
         return book_in(connection)

@@ -720,11 +720,6 @@ one_appeal_only = Guard(
 )
 
 
-def rewords(guard: Guard, says: str) -> Guard:
-    """The same condition with a sentence that fits the step better."""
-    return replace(guard, says=says, explain=None)
-
-
 # ── what a condition about evidence would take ──
 
 #: conditions that want something else than one piece out of their kinds: each group needs one piece

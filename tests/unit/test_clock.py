@@ -203,3 +203,9 @@ def test_a_span_in_words(seconds, words):
 def test_the_names_others_may_use_are_declared():
     assert all(hasattr(clock, name) for name in clock.__all__)
     assert clock.UTC is UTC
+
+
+def test_machines_are_shown_the_same_second_with_its_offset():
+    instant = clock.parse("2022-10-03 10:00:00") + timedelta(microseconds=999_999)
+    assert clock.shown_to_machines(instant) == "2022-10-03T10:00:00+08:00"
+    assert clock.parse(clock.shown_to_machines(instant)) == clock.whole_second(instant)

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from aftersales import clock, queries
+from aftersales import clock
 from aftersales.clocks import PLATFORM_DEADLINE
 from aftersales.decide import Rules
 from aftersales.queries import automation
@@ -16,7 +16,7 @@ from web import words
 from web.recent import Recent
 from web.rendering import page
 from web.shell import SILENT_SECONDS, pulse_of
-from web.site import Site, TheSite
+from web.site import Site, TheSite, address_of, several_shops
 
 router = APIRouter()
 SPANS = (timedelta(hours=1), timedelta(days=1))
@@ -26,7 +26,7 @@ _punctual: Recent[list[automation.Punctual]] = Recent()
 @router.get("/automation")
 def show(site: TheSite) -> Response:
     engine, rules, now = site.desk.engine, site.rules(), clock.now()
-    several = len(queries.shops(engine)) > 1
+    several = several_shops(site)
     aside = automation.set_aside(engine, now)
     context: dict[str, Any] = {
         "now": now,
@@ -40,7 +40,7 @@ def show(site: TheSite) -> Response:
         "payments": automation.payments(engine),
         "problems": [str(problem) for problem in site.rule_problems()],
         "steps": automation.last_steps(engine),
-        "address": lambda id, number: f"/t/{id if several else number}",
+        "address": lambda id, number: address_of(id, number, several=several),
         "what": lambda alarm: _what(alarm, rules),
         "move": lambda step: words.move_label(rules, step.workflow, step.trigger),
         "state": lambda workflow, state: words.state_label(rules, workflow, state),

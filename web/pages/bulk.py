@@ -18,7 +18,7 @@ from web.filters import of_query
 from web.forms import Input
 from web.i18n import gettext, translated
 from web.rendering import page
-from web.site import Site, TheSite
+from web.site import Site, TheSite, several_shops
 
 router = APIRouter()
 
@@ -27,7 +27,7 @@ router = APIRouter()
 def preview(site: TheSite, picked: PickedTickets) -> Response:
     """What would come of it; for a script the part that stands in the bar."""
     picked = _everything(site, picked)
-    shown = bulk.preview(site, picked, _who(site), clock.now(), by_id=_by_id(site))
+    shown = bulk.preview(site, picked, _who(site), clock.now(), by_id=several_shops(site))
     template = "bulk_bar.html" if visit.current.get().partial else "bulk.html"
     return page(template, _context(site, shown))
 
@@ -35,7 +35,7 @@ def preview(site: TheSite, picked: PickedTickets) -> Response:
 @router.post("/bulk/do")
 def do(site: TheSite, picked: PickedTickets) -> Response:
     """Does it; for a script, which sends a few tickets at a time, as JSON."""
-    done = bulk.do(site, picked, _who(site), clock.now(), by_id=_by_id(site))
+    done = bulk.do(site, picked, _who(site), clock.now(), by_id=several_shops(site))
     if visit.current.get().partial:
         failed = [
             {"id": one.ticket.id, "version": one.ticket.version, "number": one.ticket.number,
@@ -93,7 +93,3 @@ def _back(site: Site, query: str) -> str:
 def _who(site: Site) -> str:
     me = identity.me(site)
     return me.login if me else ""
-
-
-def _by_id(site: Site) -> bool:
-    return len(queries.shops(site.desk.engine)) > 1

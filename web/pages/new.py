@@ -27,7 +27,7 @@ from web import forms, opening, visit, words
 from web.forms import PostedForm
 from web.identity import Me
 from web.rendering import page
-from web.site import Site, TheSite
+from web.site import Site, TheSite, address_of, several_shops
 
 router = APIRouter()
 #: what the address of a form may bring along: /new/exchange?order=…&shop=…
@@ -94,9 +94,9 @@ def submit(key: str, site: TheSite, posted: PostedForm, me: Me) -> Response:
         except Refused as refusal:
             shop = where.values.get("shop", site.settings.shop)
             return _form_page(site, entry, refusal=forms.sent_before(site, shop, posted, refusal))
-        by_id = len(queries.shops(site.desk.engine)) > 1
+        address = address_of(opened.id, opened.number, several=several_shops(site))
         # done=1: its first event is told on top of its page
-        return RedirectResponse(f"/t/{opened.id if by_id else opened.number}?done=1", 303)
+        return RedirectResponse(f"{address}?done=1", 303)
     return _form_page(site, entry, problems)
 
 

@@ -25,7 +25,7 @@ from web.i18n import gettext
 from web.identity import Me
 from web.pages.reports import FILES
 from web.rendering import page
-from web.site import Site, TheSite
+from web.site import Site, TheSite, address_of
 
 router = APIRouter()
 SIGN_IN_FIRST = "先选择账号，才能交班"
@@ -45,7 +45,7 @@ class View:
 
     def address(self, id: int, number: str) -> str:
         """Of a ticket: shops count for themselves, so where there are several a number is not enough."""
-        return f"/t/{id if len(self.shops) > 1 else number}"
+        return address_of(id, number, several=len(self.shops) > 1)
 
 
 def _view(site: Site, shop: str) -> View:
